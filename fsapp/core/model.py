@@ -1,0 +1,180 @@
+"""The words of the contact centre as values: calls, facts, decisions. No behaviour beyond what a value knows of itself.
+
+All times that end in `_at` are aware UTC datetimes, all that end in `_s` are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+__all__ = [
+    "Call", "CallClass", "Contact", "Decision", "Earlier", "Facts", "NumberKind", "PhoneNumber", "Right", "Step",
+    "Sticky", "Target",
+]
+
+
+class CallClass(StrEnum):
+    """What a call is to us, in order of priority (design: what decides a call's class)."""
+
+    CALLBACK = "callback"
+    NEW_CUSTOMER = "new-customer"
+    SERVICE = "service"
+
+
+class NumberKind(StrEnum):
+    ORDINARY = "ordinary"    # fixed, mobile, freephone: has an E.164 form, may be dialled back
+    PREMIUM = "premium"      # has an E.164 form, costs who dials it: never dialled back
+    SHORT = "short"          # 3 to 6 digits: an emergency or service code, or an extension of the house
+    ANONYMOUS = "anonymous"  # withheld
+    INVALID = "invalid"      # nonsense
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number as it came and as we know it.
+
+    `raw` is the cleaned text that came; `e164` is None for a number nobody can dial from outside; `extension` holds
+    the digits after `;ext=` or `x`.
+    """
+
+    raw: str
+    e164: str | None
+    kind: NumberKind
+    extension: str | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What this number's facts are kept under: the E.164 form, else None."""
+        return self.e164
+
+    def __str__(self) -> str:
+        return self.e164 or self.raw or self.kind.value
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A customer record in one stage of a campaign. `agent` is the responsible agent's id."""
+
+    campaign: str
+    stage: str
+    number: str
+    open: bool = True
+    agent: str | None = None
+    attempted_at: datetime | None = None
+    name: str | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.campaign}/{self.stage}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A direct-callback right: this customer may reach this agent until it expires."""
+
+    agent: str
+    expires_at: datetime
+    campaign: str | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """The agent of the customer's last successful talk."""
+
+    agent: str
+    talked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the hot state knows of one customer. `degraded` means that it could not be asked."""
+
+    contacts: tuple[Contact, ...] = ()
+    rights: tuple[Right, ...] = ()
+    sticky: Sticky | None = None
+    degraded: bool = False
+
+
+NO_FACTS = Facts()
+DEGRADED = Facts(degraded=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier visit of the same call decided, as the switch keeps it in the call's own variables."""
+
+    call_class: CallClass
+    base_score: int
+    reason: str
+    campaign: str | None = None
+    stage: str | None = None
+    line: str | None = None
+    contact: str | None = None
+    decision: str | None = None
+    tried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One inbound call at one visit. `name` is the cleaned display name, never used to decide."""
+
+    caller: PhoneNumber
+    called: PhoneNumber
+    name: str = ""
+    earlier: Earlier | None = None
+
+
+class Step(NamedTuple):
+    """One line of a decision's trace: which rule looked at which fact and what came of it."""
+
+    rule: str
+    fact: str
+    outcome: str
+
+
+class Target(NamedTuple):
+    """One place to wait in. `wait_s` None means until somebody answers."""
+
+    queue: str
+    agent: str | None
+    wait_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a call goes and why.
+
+    `call_class` None means that the number called is not ours: the caller hears so and is let go. `targets` are all
+    places in order, `target` the one for this visit.
+    """
+
+    call_class: CallClass | None
+    reason: str
+    base_score: int | None = None
+    campaign: str | None = None
+    stage: str | None = None
+    line: str | None = None
+    contact: str | None = None
+    targets: tuple[Target, ...] = ()
+    target: Target | None = None
+    tried: tuple[str, ...] = ()
+    trace: tuple[Step, ...] = ()
+    rules_version: int = 0
+    degraded: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `fsapp explain --json` prints; absent things are None."""
+        return {
+            "class": self.call_class.value if self.call_class else None,
+            "reason": self.reason,
+            "campaign": self.campaign,
+            "stage": self.stage,
+            "contact": self.contact,
+            "base_score": self.base_score,
+            "targets": [target._asdict() for target in self.targets],
+            "trace": [step._asdict() for step in self.trace],
+        }

@@ -1,0 +1,101 @@
+"""The decision: who a classified call waits for, in what order and with which score. Pure; the classes are in classify.
+
+`decide` is the one entry: the socket handler, the fallback inside the switch, `fsapp explain` and the tests all call it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fsapp.core.classify import Classified, classify
+from fsapp.core.model import Call, Decision, Facts, Step, Target
+from fsapp.core.rules import Line, Rules, Stage, Stickiness, agent_queue, group_queue
+from fsapp.core.score import base_score
+
+__all__ = ["decide"]
+
+
+def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
+    """Where this call goes at this visit, and why.
+
+    `now` is an aware UTC time. Never raises for anything a caller can do; the trace names every rule that spoke.
+    """
+    trace: list[Step] = []
+    found = classify(call, facts, rules, now, trace)
+    place = found.place
+    if found.call_class is None or place is None:
+        return Decision(None, found.reason, trace=tuple(trace), rules_version=rules.version, degraded=facts.degraded)
+    targets = _targets(found, place, facts, rules, trace)
+    tried = call.earlier.tried if call.earlier else ()
+    target = next((t for t in targets if t.queue not in tried), targets[-1])
+    if tried:
+        trace.append(Step("move on", f"has waited in {', '.join(tried)}", f"now {target.queue}"))
+    is_stage = isinstance(place, Stage)
+    return Decision(
+        call_class=found.call_class,
+        reason=found.reason,
+        base_score=call.earlier.base_score if call.earlier else _score(call, found, place, rules, trace),
+        campaign=place.campaign if is_stage else None,
+        stage=place.name if is_stage else None,
+        line=None if is_stage else place.name,
+        contact=found.contact_id,
+        targets=targets,
+        target=target,
+        tried=tried if target.queue in tried else (*tried, target.queue),
+        trace=tuple(trace),
+        rules_version=rules.version,
+        degraded=facts.degraded,
+    )
+
+
+def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, trace: list[Step]) -> int:
+    vip = rules.vips.get(call.caller.key or "", 0)
+    called = rules.numbers.get(call.called.key or "")
+    priority = called.priority if called else 0
+    score = base_score(found.call_class, vip, priority, place.sla_s)
+    trace.append(Step(
+        "score", f"{found.call_class}, VIP {vip}, number priority {priority}, answer within {place.sla_s} s", str(score),
+    ))
+    return score
+
+
+def _targets(
+    found: Classified, place: Stage | Line, facts: Facts, rules: Rules, trace: list[Step],
+) -> tuple[Target, ...]:
+    targets: list[Target] = []
+    if found.right is not None:
+        _offer(found.right.agent, "direct callback", "holds a right to", place, rules, targets, trace)
+    if found.contact is not None and found.contact.agent:
+        _offer(found.contact.agent, "responsible agent", "is the responsibility of", place, rules, targets, trace)
+    if facts.sticky is not None and place.stickiness is not Stickiness.NONE:
+        agent = facts.sticky.agent
+        if place.stickiness is not Stickiness.GROUP:
+            _offer(agent, "sticky agent", "last talked to", place, rules, targets, trace)
+        group = rules.group_of(agent, place.staff) if place.stickiness is not Stickiness.AGENT else None
+        if group is not None and group.wait_s > 0:
+            targets.append(Target(group_queue(rules.domain, group.name), None, group.wait_s))
+            trace.append(Step("sticky group", f"agent {agent} is of group {group.name}", f"waits {group.wait_s} s there"))
+    targets.append(Target(place.queue, None, None))
+    trace.append(Step("queue", f"{place.id} has queue {place.queue}", "waits there until answered"))
+    return tuple(targets)
+
+
+def _offer(
+    agent_id: str, rule: str, relation: str, place: Stage | Line, rules: Rules, targets: list[Target],
+    trace: list[Step],
+) -> None:
+    """Add an agent's personal queue, once, if that agent exists and takes inbound calls here."""
+    fact = f"the caller {relation} agent {agent_id}"
+    agent = rules.agents.get(agent_id)
+    if agent is None:
+        outcome = "no such agent: skipped"
+    elif place.staff.get(agent_id) == 0:
+        outcome = "takes no inbound calls here: skipped"
+    elif agent.wait_s <= 0:
+        outcome = "has no waiting time: skipped"
+    elif any(target.agent == agent_id for target in targets):
+        outcome = "already first in line"
+    else:
+        targets.append(Target(agent_queue(rules.domain, agent_id), agent_id, agent.wait_s))
+        outcome = f"waits {agent.wait_s} s for {agent.name}"
+    trace.append(Step(rule, fact, outcome))

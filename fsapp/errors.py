@@ -1,0 +1,92 @@
+"""Every exception that fsapp raises on purpose; nothing here imports anything of fsapp.
+
+    FsappError                  a line for the person who asked, exit status 1
+    +-- SettingsError           fsapp.toml or FSAPP_... is wrong; holds every fault
+    +-- RulesError              the rules folder is refused; holds every fault
+    +-- ContactsError           a contacts file or contact command is refused; holds every fault
+    +-- StateError              Redis said no
+    |   +-- StateUnavailable    Redis does not answer
+    |   +-- StateRefused        Redis answers, and will not store (full, read-only, too old, wrong password)
+    +-- ListenError             the address to listen on cannot be had
+    +-- SwitchError             the event socket
+        +-- SwitchUnavailable   nobody answers there
+        +-- SwitchRefused       wrong password, rude rejection, access list
+        +-- ProtocolError       what came is not the event socket protocol
+        +-- Timeout             the switch did not answer in time
+        +-- HangUp              the caller or the connection is gone: one signal, caught once, in the handler
+        +-- UnsafeArgument      a value that would start a command of its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ContactsError", "FsappError", "HangUp", "ListenError", "ProtocolError", "RulesError", "SettingsError",
+    "StateError", "StateRefused", "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable",
+    "Timeout", "UnsafeArgument",
+]
+
+
+class FsappError(Exception):
+    """Something is wrong that the person at the keyboard can mend; `faults` has one line each."""
+
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults: tuple[str, ...] = tuple(faults) or (message,)
+
+
+class SettingsError(FsappError):
+    pass
+
+
+class RulesError(FsappError):
+    pass
+
+
+class ContactsError(FsappError):
+    pass
+
+
+class StateError(FsappError):
+    pass
+
+
+class StateUnavailable(StateError):
+    pass
+
+
+class StateRefused(StateError):
+    pass
+
+
+class ListenError(FsappError):
+    pass
+
+
+class SwitchError(FsappError):
+    pass
+
+
+class SwitchUnavailable(SwitchError):
+    pass
+
+
+class SwitchRefused(SwitchError):
+    pass
+
+
+class ProtocolError(SwitchError):
+    pass
+
+
+class Timeout(SwitchError):
+    pass
+
+
+class HangUp(SwitchError):
+    pass
+
+
+class UnsafeArgument(SwitchError):
+    pass

@@ -1,0 +1,54 @@
+"""One log chain for every process: named facts with values as keys. Personal data is masked here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+__all__ = ["configure", "get_logger", "mask"]
+
+_PERSONAL = frozenset({"caller", "name", "number", "contact"})
+_DIGITS = re.compile(r"\d(?=\d{3})")
+
+
+def mask(value: str) -> str:
+    """A number with all but a prefix of four and the last three digits hidden: +381601234567 as +381******567."""
+    head, tail = value[:4], value[4:]
+    return head + _DIGITS.sub("*", tail)
+
+
+def _masker(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key in _PERSONAL & event.keys():
+        if isinstance(event[key], str):
+            event[key] = "***" if key == "name" and event[key] else mask(event[key])
+    return event
+
+
+def configure(level: str = "info", *, json: bool = False, mask_numbers: bool = True) -> None:
+    """Send log lines to stderr; call once a process, before the first line."""
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if mask_numbers:
+        processors.append(_masker)
+    processors.append(structlog.processors.format_exc_info)
+    processors.append(
+        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(name: str) -> Any:
+    return structlog.get_logger(part=name)

@@ -1,0 +1,25 @@
+"""The one metric registry. No label ever holds a number, a name or a uuid."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = [
+    "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING", "REDIS_UP", "REFUSED",
+    "REGISTRY", "RULES_VERSION", "VISITS", "VISIT_SECONDS",
+]
+
+REGISTRY = CollectorRegistry()
+_FINE = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5)
+
+CONNECTIONS = Gauge("fsapp_connections", "Connections from the switch that are open", registry=REGISTRY)
+REFUSED = Counter("fsapp_connections_refused", "Connections closed unanswered", ["reason"], registry=REGISTRY)
+VISITS = Counter("fsapp_visits", "Visits by how they ended", ["outcome"], registry=REGISTRY)
+VISIT_SECONDS = Histogram("fsapp_visit_seconds", "From accept to exit", buckets=_FINE, registry=REGISTRY)
+DECISIONS = Counter("fsapp_decisions", "Decisions by class and reason", ["call_class", "reason"], registry=REGISTRY)
+DECISION_SECONDS = Histogram("fsapp_decision_seconds", "Facts and decision", buckets=_FINE, registry=REGISTRY)
+DEGRADED = Counter("fsapp_decisions_degraded", "Decisions made without Redis", registry=REGISTRY)
+REDIS_UP = Gauge("fsapp_redis_up", "1 while Redis answers", registry=REGISTRY)
+EVENTS_WAITING = Gauge("fsapp_events_waiting", "Events kept in memory until Redis takes them", registry=REGISTRY)
+EVENTS_LOST = Counter("fsapp_events_lost", "Events dropped since the memory for them was full", registry=REGISTRY)
+RULES_VERSION = Gauge("fsapp_rules_version", "The version of the rules in force", registry=REGISTRY)

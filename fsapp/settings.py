@@ -1,0 +1,109 @@
+"""Settings: conf/fsapp.toml and FSAPP_... in the environment, validated, frozen, every fault at once. Reads nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from fsapp.errors import SettingsError
+
+__all__ = ["PLACES", "Settings", "load", "split_address"]
+
+PLACES = ("conf/fsapp.toml", "/etc/fsapp/fsapp.toml")
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """`HOST:PORT` as host and port; ValueError with what to write otherwise. IPv6 hosts stand in brackets."""
+    found = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", value)
+    if not found or int(found.group(2)) > 65535:
+        raise ValueError(f"{value!r} is not HOST:PORT, write for example 127.0.0.1:8040")
+    return found.group(1).strip("[]"), int(found.group(2))
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def _redis_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path)
+        _ = parts.port
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("not a Redis address, write for example redis://127.0.0.1:6379/0")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Settings(BaseModel):
+    """Everything a process can be told. Each field is also FSAPP_NAME in the environment, which wins over the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "redis://127.0.0.1:6379/0", description="where the hot state is: redis://, rediss:// or unix://")
+    listen: Address = Field("127.0.0.1:8040", description="where `fsapp serve` awaits the switch's outbound sockets")
+    http: Address = Field("127.0.0.1:8042", description="where /metrics and /healthz are served")
+    switch: Address = Field("127.0.0.1:8021", description="the switch's event socket")
+    switch_password: str = Field("", description="the password of the switch's event socket; no default")
+    rules: str = Field("conf/rules", description="the folder of the routing rules")
+    dialplan: str = Field("dialplan", description="the folder of the dialplan XML")
+    max_visits: int = Field(1000, ge=1, le=100_000, description="visits handled at a time; beyond it calls go to the fallback")
+    first_word_s: float = Field(5, gt=0, le=60, description="how long a new connection may say nothing")
+    visit_s: float = Field(30, gt=0, le=3600, description="how long a visit may take in all")
+    drain_s: float = Field(5, gt=0, le=300, description="how long SIGTERM waits for running visits")
+    redis_timeout_s: float = Field(0.25, gt=0, le=10, description="how long a visit waits for Redis before it decides without")
+    stream_length: int = Field(100_000, ge=100, description="about how many events the stream keeps")
+    backlog: int = Field(50_000, ge=0, description="how many events are kept in memory while Redis is away")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
+    log_json: bool = Field(False, description="one JSON object a line, for machines")
+    mask_numbers: bool = Field(True, description="show callers' numbers in the log with the middle hidden")
+
+
+def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `path`, else FSAPP_CONFIG, else the first of PLACES that is there, else the defaults.
+
+    SettingsError with one line a fault: the file, the key, what is wrong.
+    """
+    path = path or environ.get("FSAPP_CONFIG") or next((place for place in PLACES if Path(place).is_file()), None)
+    values: dict[str, object] = {}
+    if path is not None:
+        values = _read(Path(path))
+    came_from = dict.fromkeys(values, str(path))
+    for name in Settings.model_fields:
+        variable = f"FSAPP_{name.upper()}"
+        if variable in environ:
+            values[name] = environ[variable]
+            came_from[name] = f"environment, {variable}"
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        faults = []
+        for item in error.errors():
+            name = str(item["loc"][0])
+            message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden":
+                message = f"is no setting; there are {', '.join(Settings.model_fields)}"
+            faults.append(f"{came_from.get(name, path)}: {name}: {message}")
+        raise SettingsError("the settings are wrong", faults) from None
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: is not TOML: {error}") from None
