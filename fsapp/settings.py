@@ -1,4 +1,4 @@
-"""Settings: conf/fsapp.toml and FSAPP_... in the environment, validated, frozen, every fault at once. Reads nothing else."""
+"""Settings: conf/fsapp.toml and FSAPP_... in the environment, validated, frozen. Reads nothing else."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Settings(BaseModel):
     switch_password: str = Field("", description="the password of the switch's event socket; no default")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")
-    max_visits: int = Field(1000, ge=1, le=100_000, description="visits handled at a time; beyond it calls go to the fallback")
+    max_visits: int = Field(1000, ge=1, le=100_000, description="visits at a time; beyond it calls go to the fallback")
     first_word_s: float = Field(5, gt=0, le=60, description="how long a new connection may say nothing")
     visit_s: float = Field(30, gt=0, le=3600, description="how long a visit may take in all")
     drain_s: float = Field(5, gt=0, le=300, description="how long SIGTERM waits for running visits")
-    redis_timeout_s: float = Field(0.25, gt=0, le=10, description="how long a visit waits for Redis before it decides without")
+    redis_timeout_s: float = Field(0.25, gt=0, le=10, description="how long a visit waits for Redis")
     stream_length: int = Field(100_000, ge=100, description="about how many events the stream keeps")
     backlog: int = Field(50_000, ge=0, description="how many events are kept in memory while Redis is away")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")

@@ -1,9 +1,11 @@
-"""What a call is to us: callback, new customer or service (design: what decides a call's class). Pure; targets are in route.
+"""What a call is to us: callback, new customer or service. Pure; whom it waits for is decided in route.
 
 The four rules in order, each leaving one or more lines in the trace:
 
-1. callback: the caller is an open contact of an outbound stage behind the number called, or holds a direct-callback right.
-2. new customer: the number belongs to a new-customers stage, and the caller is no contact of an outbound stage behind it.
+1. callback: the caller is an open contact of an outbound stage behind the number called, or holds a direct-callback
+   right.
+2. new customer: the number belongs to a new-customers stage, and the caller is no contact of an outbound stage
+   behind it.
 3. service: everything else that has a service line (or a flow) on the number.
 4. otherwise the number is not ours.
 """
@@ -22,7 +24,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Classified(NamedTuple):
-    """A class with the place it leads to. `place` is a stage or a service line; all None when the number is not ours."""
+    """A class with the place it leads to: a stage or a service line; both None when the number is not ours."""
 
     call_class: CallClass | None
     reason: str
@@ -59,13 +61,10 @@ def _kept(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Ste
     earlier = call.earlier
     if earlier is None:
         return None
-    place: Stage | Line | None
-    if earlier.line:
-        place = rules.lines.get(earlier.line)
-    else:
-        place = rules.stages.get(f"{earlier.campaign}/{earlier.stage}")
+    stage_id = f"{earlier.campaign}/{earlier.stage}"
+    place = rules.lines.get(earlier.line) if earlier.line else rules.stages.get(stage_id)
     if place is None:
-        trace.append(Step("earlier visit", f"was {earlier.call_class}", "its place is gone from the rules: decided anew"))
+        trace.append(Step("earlier visit", f"was {earlier.call_class}", "its place is gone: decided anew"))
         return None
     trace.append(Step("earlier visit", f"was {earlier.call_class} for {place.id}", "kept"))
     contact = next((c for c in facts.contacts if c.id == earlier.contact), None)
@@ -119,7 +118,7 @@ def _callback(
     if right is not None:
         place = rules.stages.get(f"{right.campaign}/{right.stage}")
         if place is None and called is not None:
-            place = next(iter(called.outbound), None) or called.line or called.new_customers or _flow_line(rules, called)
+            place = _first_place(rules, called)
         if place is not None:
             fact = f"{call.caller} holds a right to agent {right.agent} until {right.expires_at:%Y-%m-%d %H:%M} UTC"
             trace.append(Step("callback", fact, "callback"))
@@ -131,8 +130,12 @@ def _callback(
     return None
 
 
-def _flow_line(rules: Rules, called: DialedNumber) -> Line | None:
-    return rules.lines.get(called.flow.line) if called.flow else None
+def _first_place(rules: Rules, called: DialedNumber) -> Stage | Line | None:
+    """Where a right leads whose own stage is gone."""
+    if called.outbound:
+        return called.outbound[0]
+    flow_line = rules.lines.get(called.flow.line) if called.flow else None
+    return called.line or called.new_customers or flow_line
 
 
 def _names(stages: tuple[Stage, ...]) -> str:
@@ -175,7 +178,7 @@ def _presumed_callback(called: DialedNumber, trace: list[Step]) -> Classified | 
     if not called.outbound:
         return None
     stage = called.outbound[0]
-    trace.append(Step("callback", f"the number is only the caller ID of {_names(called.outbound)}", "presumed callback"))
+    trace.append(Step("callback", f"the number is only the caller ID of {stage.id}", "presumed callback"))
     return Classified(CallClass.CALLBACK, "presumed-callback", stage)
 
 

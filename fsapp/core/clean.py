@@ -36,7 +36,7 @@ def clean_text(value: str, limit: int) -> str:
 
 
 def clean_number(value: str) -> str:
-    """A caller's or called number as one line of harmless text of at most 64 characters; its digits stay as they came."""
+    """A caller's or called number as one harmless line of at most 64 characters; digits stay as they came."""
     if _SAFE_NUMBER.match(value):
         return value
     return clean_text(value, MAX_NUMBER).translate(_SWITCH_SYNTAX).strip()

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = [
-    "Call", "CallClass", "Contact", "Decision", "Earlier", "Facts", "NumberKind", "PhoneNumber", "Right", "Step",
-    "Sticky", "Target",
+    "DEGRADED", "NO_FACTS", "Call", "CallClass", "Contact", "Decision", "Earlier", "Facts", "NumberKind",
+    "PhoneNumber", "Right", "Step", "Sticky", "Target",
 ]
 
 

@@ -1,6 +1,6 @@
 """The decision: who a classified call waits for, in what order and with which score. Pure; the classes are in classify.
 
-`decide` is the one entry: the socket handler, the fallback inside the switch, `fsapp explain` and the tests all call it.
+`decide` is the one entry: the socket handler, the fallback inside the switch, `fsapp explain` and the tests use it.
 """
 
 from __future__ import annotations
@@ -53,9 +53,8 @@ def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, tra
     called = rules.numbers.get(call.called.key or "")
     priority = called.priority if called else 0
     score = base_score(found.call_class, vip, priority, place.sla_s)
-    trace.append(Step(
-        "score", f"{found.call_class}, VIP {vip}, number priority {priority}, answer within {place.sla_s} s", str(score),
-    ))
+    fact = f"{found.call_class}, VIP {vip}, number priority {priority}, answer within {place.sla_s} s"
+    trace.append(Step("score", fact, str(score)))
     return score
 
 
@@ -74,7 +73,7 @@ def _targets(
         group = rules.group_of(agent, place.staff) if place.stickiness is not Stickiness.AGENT else None
         if group is not None and group.wait_s > 0:
             targets.append(Target(group_queue(rules.domain, group.name), None, group.wait_s))
-            trace.append(Step("sticky group", f"agent {agent} is of group {group.name}", f"waits {group.wait_s} s there"))
+            trace.append(Step("sticky group", f"agent {agent} is of {group.name}", f"waits {group.wait_s} s for the group"))
     targets.append(Target(place.queue, None, None))
     trace.append(Step("queue", f"{place.id} has queue {place.queue}", "waits there until answered"))
     return tuple(targets)

@@ -28,7 +28,7 @@ class StageKind(StrEnum):
 
 
 class Stickiness(StrEnum):
-    """Whom a returning customer waits for before the queue: nobody, the agent, the agent's group, first one then other."""
+    """Whom a returning customer waits for before the queue."""
 
     NONE = "none"
     AGENT = "agent"

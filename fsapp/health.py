@@ -1,0 +1,54 @@
+"""/metrics and /healthz over HTTP for whoever watches a process. Serves nothing else and knows nothing of calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gevent.pywsgi import WSGIServer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from fsapp.errors import ListenError
+from fsapp.metrics import REGISTRY
+from fsapp.settings import split_address
+
+__all__ = ["HealthServer"]
+
+
+class HealthServer:
+    """`health` returns the faults of the process as one line each; none means healthy (200), any means 503."""
+
+    def __init__(self, address: str, health: Callable[[], list[str]]) -> None:
+        self._health = health
+        self._server = WSGIServer(split_address(address), self._answer, log=None, error_log=None)
+
+    def start(self) -> None:
+        """Listen; ListenError when the address cannot be had."""
+        try:
+            self._server.start()
+        except OSError as error:
+            host, port = self._server.address
+            raise ListenError(
+                f"{host}:{port} cannot be listened on ({error.strerror}): choose another with FSAPP_HTTP",
+            ) from None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self._server.server_host, self._server.server_port
+
+    def stop(self) -> None:
+        self._server.stop(timeout=1)
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path == "/metrics":
+            start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
+            return [generate_latest(REGISTRY)]
+        if path == "/healthz":
+            faults = self._health()
+            status = "503 Service Unavailable" if faults else "200 OK"
+            start_response(status, [("Content-Type", "application/json")])
+            return [json.dumps({"healthy": not faults, "faults": faults}).encode() + b"\n"]
+        start_response("404 Not Found", [("Content-Type", "application/json")])
+        return [b'{"error": "there are /metrics and /healthz"}\n']

@@ -1,0 +1,72 @@
+"""Reads a call out of a channel's data and cleans what the caller controls. Sends nothing, decides nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from fsapp.core.clean import clean_name, clean_number
+from fsapp.core.model import Call, CallClass, Earlier
+from fsapp.core.numbers import normalise
+from fsapp.core.score import MAX_SCORE
+
+__all__ = ["Arrival", "Headers", "read_arrival"]
+
+
+class Headers(Protocol):
+    """A message of the event socket: each header decoded once, when asked for."""
+
+    def get(self, name: str) -> str | None: ...
+
+
+class Arrival(NamedTuple):
+    """A call at the door. `cause` is how its last stay in a queue ended, `queue` where that was; None on a first visit.
+
+    `renamed` holds the caller's number and name when cleaning changed them and the switch still has them as they came.
+    """
+
+    uuid: str
+    call: Call
+    cause: str | None
+    queue: str | None
+    agent: str | None
+    renamed: dict[str, str]
+
+
+def read_arrival(data: Headers, region: str) -> Arrival:
+    """The call behind one CHANNEL_DATA block; `region` is the centre's default region for numbers."""
+    get = data.get
+    raw_number = get("Caller-Caller-ID-Number") or ""
+    raw_name = get("Caller-Caller-ID-Name") or ""
+    raw_called = get("variable_fsapp_called") or get("Caller-Destination-Number") or ""
+    number, name = clean_number(raw_number), clean_name(raw_name)
+    renamed = {}
+    if number != raw_number:
+        renamed["caller_id_number"] = number
+    if name != raw_name:
+        renamed["caller_id_name"] = name
+    earlier = _read_earlier(data)
+    call = Call(normalise(number, region), normalise(clean_number(raw_called), region), name, earlier)
+    return Arrival(
+        get("Unique-ID") or "", call, get("variable_cc_cause"), get("variable_fsapp_queue") if earlier else None,
+        get("variable_cc_agent"), renamed,
+    )
+
+
+def _read_earlier(data: Headers) -> Earlier | None:
+    """What an earlier visit left in the call's variables; None where they are absent or not ours."""
+    get = data.get
+    decision = get("variable_fsapp_decision")
+    if not decision:
+        return None
+    try:
+        call_class = CallClass(get("variable_fsapp_class") or "")
+        score = int(get("variable_cc_base_score") or "")
+    except ValueError:
+        return None
+    if not 0 <= score <= MAX_SCORE:
+        return None
+    return Earlier(
+        call_class, score, get("variable_fsapp_reason") or "", get("variable_fsapp_campaign") or None,
+        get("variable_fsapp_stage") or None, get("variable_fsapp_line") or None, get("variable_fsapp_contact") or None,
+        decision, tuple(queue for queue in (get("variable_fsapp_tried") or "").split(",") if queue),
+    )
