@@ -73,7 +73,7 @@ def _targets(
         group = rules.group_of(agent, place.staff) if place.stickiness is not Stickiness.AGENT else None
         if group is not None and group.wait_s > 0:
             targets.append(Target(group_queue(rules.domain, group.name), None, group.wait_s))
-            trace.append(Step("sticky group", f"agent {agent} is of {group.name}", f"waits {group.wait_s} s for the group"))
+            trace.append(Step("sticky group", f"agent {agent} is of {group.name}", f"waits {group.wait_s} s for them"))
     targets.append(Target(place.queue, None, None))
     trace.append(Step("queue", f"{place.id} has queue {place.queue}", "waits there until answered"))
     return tuple(targets)

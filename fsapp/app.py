@@ -1,0 +1,112 @@
+"""Composition root: builds what a process needs out of the parts and starts and stops it. Decides nothing itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from fsapp.core.rules import Rules
+from fsapp.health import HealthServer
+from fsapp.log import get_logger
+from fsapp.metrics import RULES_VERSION
+from fsapp.settings import Settings, split_address
+from fsapp.state import snapshot
+from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
+from fsapp.state.connection import connect
+from fsapp.state.rules import RulesStore, RulesVersion
+from fsapp.state.store import Store
+from fsapp.telephony.handler import Visits
+from fsapp.telephony.server import Server
+
+__all__ = ["Serve"]
+
+_log = get_logger("serve")
+
+
+class RulesInForce:
+    """The rules calls are decided by right now: swapped whole between two calls, and kept in the snapshot."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.rules: Rules | None = None
+
+    def restore(self) -> None:
+        """Start with the snapshot of an earlier run, until Redis says better."""
+        kept = snapshot.load(self._path)
+        if kept is None:
+            return
+        version, document = kept
+        try:
+            self._swap(Rules.from_document(document, version))
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            _log.warning("snapshot_unreadable", path=self._path, error=repr(error))
+
+    def take(self, loaded: RulesVersion) -> None:
+        self._swap(Rules.from_document(loaded.document, loaded.version))
+        snapshot.save(self._path, loaded.version, loaded.document)
+
+    def _swap(self, rules: Rules) -> None:
+        self.rules = rules
+        RULES_VERSION.set(rules.version)
+        _log.info("rules_in_force", version=rules.version, numbers=len(rules.numbers))
+
+
+class Serve:
+    """`fsapp serve`: awaits the switch's outbound sockets and decides. ListenError from `start`."""
+
+    def __init__(self, settings: Settings) -> None:
+        client = connect(settings)
+        store = Store(client)
+        self._settings = settings
+        self._in_force = RulesInForce(settings.snapshot)
+        self._facts = FactsReader(store, timeout_s=settings.redis_timeout_s)
+        self._events = EventWriter(client, length=settings.stream_length, backlog=settings.backlog)
+        self._watcher = RulesWatcher(RulesStore(client), store, self._in_force.take)
+        self._stopped = Event()
+        visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules)
+        self.server = Server(
+            split_address(settings.listen), visits, max_visits=settings.max_visits,
+            first_word_s=settings.first_word_s, visit_s=settings.visit_s, drain_s=settings.drain_s,
+        )
+        self.health = HealthServer(settings.http, self._faults)
+
+    def start(self) -> None:
+        self._in_force.restore()
+        self.server.start()
+        self.health.start()
+        self._facts.start()
+        self._events.start()
+        self._watcher.start()
+        _log.info("serving", listen=_text(self.server.address), http=_text(self.health.address))
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        self._stopped.wait()
+
+    def stop(self) -> None:
+        """Take no new call, let running visits finish, hand over every event in hand."""
+        _log.info("stopping")
+        self.server.stop(drain=True)
+        self._watcher.stop()
+        self._events.close(timeout=self._settings.drain_s)
+        self._facts.stop()
+        self.health.stop()
+        self._stopped.set()
+
+    def stop_soon(self) -> None:
+        """For a signal handler: stop in a greenlet of its own."""
+        gevent.spawn(self.stop).link_exception(lambda _greenlet: self._stopped.set())
+
+    def _faults(self) -> list[str]:
+        faults = []
+        if self._in_force.rules is None:
+            faults.append("no rules are loaded: run `fsapp rules load`")
+        if not self._facts.up:
+            faults.append("Redis does not answer: calls are decided without contacts")
+        return faults
+
+
+def _text(address: tuple[Any, ...]) -> str:
+    return f"{address[0]}:{address[1]}"
