@@ -1,0 +1,275 @@
+"""What one table of a rules document says of another: faults and warnings. Leaves what `schema` settles alone to it.
+
+The document may be faulty in any way: what is not of the right type is passed over here and refused there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from fsapp.core.model import NumberKind
+from fsapp.core.numbers import normalise
+from fsapp.core.rules import DialedNumber, Rules, StageKind
+from fsapp.rules.folder import Path
+from fsapp.rules.schema import is_region
+
+__all__ = ["Finding", "references", "warnings"]
+
+
+class Finding(NamedTuple):
+    """Something wrong with the value at `path`, and what to do about it."""
+
+    path: Path
+    message: str
+
+
+def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
+    """Every fault between the tables. Without `complete`, names that are not there may be in an unread file."""
+    yield from _numbers(document, complete)
+    entries = document.get("number")
+    declared = {entry.get("number") for entry in entries if isinstance(entry, Mapping)
+                and isinstance(entry.get("number"), str)} if isinstance(entries, list) else set()
+    for path, spec in _stages(document):
+        yield from _stage(path, spec, document, declared if complete else None)
+        yield from _staff(path, spec, _campaign_of(path, document), document, complete)
+    yield from _claims(document)
+    for name, spec in _entries(document, "campaign"):
+        yield from _campaign_staff(("campaign", name), spec, document, complete)
+    for name, spec in _entries(document, "line"):
+        yield from _staff(("line", name), spec, {}, document, complete)
+    for name, spec in _entries(document, "group"):
+        yield from _known_agents(("group", name, "agents"), spec, document, complete)
+    yield from _emails(document)
+    for name, spec in _entries(document, "flow"):
+        yield from _known(("flow", name, "line"), spec, "line", document, complete)
+    centre = _table(document, "centre")
+    yield from _known(("centre", "unknown_flow"), centre, "flow", document, complete)
+    for name, spec in _entries(document, "list"):
+        path = ("list", name, "numbers")
+        yield from _twice(path, _texts(spec, "numbers"))
+        for number in _texts(spec, "numbers"):
+            yield from _spelling(path, number, document)
+
+
+def warnings(rules: Rules) -> Iterator[Finding]:
+    """What a sound document would do that its author may not want."""
+    for number in rules.numbers.values():
+        stage = number.new_customers
+        if stage is not None and not stage.answering:
+            yield Finding((*_path(stage.campaign, stage.name), "numbers"), _trap(number, stage.strict))
+    for stage in rules.stages.values():
+        path = _path(stage.campaign, stage.name)
+        if not stage.numbers:
+            outbound = stage.kind is StageKind.OUTBOUND
+            yield Finding(path, "has no caller_ids: nobody it calls can call back" if outbound
+                          else "has no numbers: no call reaches it")
+        elif not stage.answering and stage.kind is StageKind.OUTBOUND:
+            yield Finding(path, "has nobody who answers: its callbacks would wait without end; give it agents")
+    for line in rules.lines.values():
+        if not any(line.staff.values()):
+            yield Finding(("line", line.name), "has nobody who answers: its calls would wait without end; "
+                          "give it groups or agents")
+    for group in rules.groups.values():
+        if not group.agents:
+            yield Finding(("group", group.name), "has no agents")
+    grouped = {agent for group in rules.groups.values() for agent in group.agents}
+    for agent in rules.agents:
+        if agent not in grouped:
+            yield Finding(("agent", agent), "is in no group; add this agent to one, so that somebody stands in")
+
+
+def _trap(number: DialedNumber, strict: bool) -> str:
+    line = number.line.name if number.line else number.flow.line if number.flow else None
+    said = f"nobody of this stage answers calls to {number.number}: "
+    if line is None:
+        return said + "there is no service line either, new customers would wait without end; give the stage agents"
+    if strict:
+        return said + f"being strict it swallows the service calls of line {line} too; give it agents or remove strict"
+    return said + f"new customers fall through to line {line}; give the stage agents if that is not meant"
+
+
+def _path(campaign: str, stage: str) -> Path:
+    return ("campaign", campaign, "stage", stage)
+
+
+def _table(spec: object, key: str) -> Mapping[str, Any]:
+    value = spec.get(key) if isinstance(spec, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(spec: Mapping[str, Any], key: str) -> list[str]:
+    value = spec.get(key)
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _entries(document: Mapping[str, Any], table: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, spec in _table(document, table).items():
+        if isinstance(spec, Mapping):
+            yield name, spec
+
+
+def _stages(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for campaign, spec in _entries(document, "campaign"):
+        for name, stage in _entries(spec, "stage"):
+            yield _path(campaign, name), stage
+
+
+def _campaign_of(path: Path, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _table(_table(document, "campaign"), str(path[1]))
+
+
+def _numbers_of(stage: Mapping[str, Any]) -> list[str]:
+    return _texts(stage, "caller_ids" if stage.get("kind") == "outbound" else "numbers")
+
+
+def _region(document: Mapping[str, Any]) -> str:
+    """The centre's country; where that is faulty, one that understands international spelling alone."""
+    region = _table(document, "centre").get("region")
+    return region if is_region(region) else "ZZ"
+
+
+def _spelling(path: Path, written: str, document: Mapping[str, Any]) -> Iterator[Finding]:
+    number = normalise(written, _region(document))
+    if number.e164 is None or number.extension is not None:
+        what = "is a short number" if number.kind is NumberKind.SHORT else "is no telephone number"
+        yield Finding(path, f"{written[:60]!r} {what}; write it in full with + and country, for example +381115550100")
+    elif number.e164 != written:
+        yield Finding(path, f"{written[:60]!r} is not the spelling calls come with; write {number.e164!r}")
+
+
+def _numbers(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
+    entries = document.get("number")
+    seen: dict[str, int] = {}
+    used = {number for _, stage in _stages(document) for number in _numbers_of(stage)}
+    for index, spec in enumerate(entries if isinstance(entries, list) else ()):
+        written = spec.get("number") if isinstance(spec, Mapping) else None
+        if not isinstance(written, str):
+            continue
+        path: Path = ("number", index)
+        yield from _spelling((*path, "number"), written, document)
+        meant = normalise(written, _region(document)).e164 or written
+        if meant in seen:
+            earlier = entries[seen[meant]]["number"]
+            yield Finding(path, f"is here twice, the first time as {earlier[:60]!r}; keep one of them")
+        seen.setdefault(meant, index)
+        yield from _known((*path, "line"), spec, "line", document, complete)
+        yield from _known((*path, "flow"), spec, "flow", document, complete)
+        if "line" in spec and "flow" in spec:
+            yield Finding(path, "has a line and a flow; keep one, a flow leads to a line of its own")
+        elif "line" not in spec and "flow" not in spec and complete and not {written, meant} & used:
+            yield Finding(path, "has nothing behind it; give it a line or a flow, or name it in a stage")
+
+
+def _known(path: Path, spec: Mapping[str, Any], table: str, document: Mapping[str, Any],
+           complete: bool) -> Iterator[Finding]:
+    name = spec.get(path[-1])
+    if complete and isinstance(name, str) and name not in _table(document, table):
+        yield Finding(path, _unknown(table, name, document))
+
+
+def _unknown(table: str, name: str, document: Mapping[str, Any]) -> str:
+    names = [known for known in _table(document, table) if known.isprintable() and len(known) <= 40]
+    there = f"; there are {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}" if names else ""
+    return f"there is no {table} {name[:60]!r}; correct it or add [{table}.NAME]{there}"
+
+
+def _twice(path: Path, names: Iterable[str]) -> Iterator[Finding]:
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twice:
+        yield Finding(path, f"names {', '.join(repr(name[:60]) for name in twice[:8])} twice; keep one")
+
+
+def _stage(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any],
+           declared: set[str] | None) -> Iterator[Finding]:
+    kind = spec.get("kind")
+    if kind not in ("outbound", "new-customers"):
+        return
+    foreign = ("numbers", "strict") if kind == "outbound" else ("caller_ids",)
+    for key in foreign:
+        if key in spec:
+            better = "; write caller_ids" if key == "numbers" else "; write numbers" if key == "caller_ids" else ""
+            yield Finding((*path, key), f"belongs to no stage of kind {kind!r}{better or '; remove it'}")
+    key = "caller_ids" if kind == "outbound" else "numbers"
+    yield from _twice((*path, key), _numbers_of(spec))
+    for number in dict.fromkeys(_numbers_of(spec)):
+        wrong = list(_spelling((*path, key), number, document))
+        yield from wrong
+        if not wrong and declared is not None and number not in declared:
+            yield Finding((*path, key), f"{number} is no number of the centre; add it with [[number]]")
+
+
+def _claims(document: Mapping[str, Any]) -> Iterator[Finding]:
+    first: dict[str, Path] = {}
+    for path, spec in _stages(document):
+        if spec.get("kind") != "new-customers":
+            continue
+        for number in dict.fromkeys(_numbers_of(spec)):
+            if number in first:
+                other = "/".join(str(part) for part in first[number][1::2])
+                yield Finding((*path, "numbers"), f"{number[:60]!r} belongs to the new-customers stage {other[:130]!r} "
+                              "already; a number can have one such stage")
+            first.setdefault(number, path)
+
+
+def _known_agents(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any],
+                  complete: bool) -> Iterator[Finding]:
+    agents = _texts(spec, "agents")
+    yield from _twice(path, agents)
+    for agent in dict.fromkeys(agents):
+        if complete and agent not in _table(document, "agent"):
+            yield Finding(path, _unknown("agent", agent, document))
+
+
+def _members(spec: Mapping[str, Any], document: Mapping[str, Any]) -> set[str]:
+    groups = _table(document, "group")
+    named = {agent for group in _texts(spec, "groups") for agent in _texts(_table(groups, group), "agents")}
+    return named | set(_texts(spec, "agents"))
+
+
+def _staff(path: Path, spec: Mapping[str, Any], campaign: Mapping[str, Any], document: Mapping[str, Any],
+           complete: bool) -> Iterator[Finding]:
+    """Faults of the groups, agents and priorities of a line or stage; a stage has those of its campaign otherwise."""
+    yield from _who(path, spec, document, complete)
+    own = {key: campaign[key] for key in ("groups", "agents") if key in campaign} | dict(spec)
+    yield from _priorities(path, spec, _members(own, document), document, complete)
+
+
+def _campaign_staff(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any],
+                    complete: bool) -> Iterator[Finding]:
+    yield from _who(path, spec, document, complete)
+    members = _members(spec, document)
+    for _, stage in _entries(spec, "stage"):
+        members |= _members(stage, document)
+    yield from _priorities(path, spec, members, document, complete)
+
+
+def _who(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
+    groups = _texts(spec, "groups")
+    yield from _twice((*path, "groups"), groups)
+    for group in dict.fromkeys(groups):
+        if complete and group not in _table(document, "group"):
+            yield Finding((*path, "groups"), _unknown("group", group, document))
+    yield from _known_agents((*path, "agents"), spec, document, complete)
+
+
+def _priorities(path: Path, spec: Mapping[str, Any], members: set[str], document: Mapping[str, Any],
+                complete: bool) -> Iterator[Finding]:
+    for agent in _table(spec, "priority"):
+        if complete and agent not in members:
+            message = _unknown("agent", agent, document)
+            if agent in _table(document, "agent"):
+                message = "does not work here; add this agent to agents or remove the priority"
+            yield Finding((*path, "priority", agent), message)
+
+
+def _emails(document: Mapping[str, Any]) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for agent, spec in _entries(document, "agent"):
+        email = spec.get("email")
+        if isinstance(email, str):
+            if email.casefold() in first:
+                yield Finding(("agent", agent, "email"),
+                              f"is the e-mail of agent {first[email.casefold()]} already; imports find agents by it")
+            first.setdefault(email.casefold(), agent)

@@ -1,0 +1,172 @@
+"""The shape of a rules document, value by value (pydantic). Knows nothing of files or of other tables."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import phonenumbers
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from fsapp.core.clean import clean_name
+
+__all__ = ["AgentId", "Document", "Name", "is_region", "known_keys"]
+
+MAX_NAME = 64
+MAX_WAIT_S = 3600
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z", re.ASCII)
+_AGENT = re.compile(r"[0-9]{2,8}\Z", re.ASCII)
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
+_EMAIL = re.compile(r"[\w.%+'-]{1,64}@[\w-]+(\.[\w-]+)+\Z")
+
+
+def _name(value: str) -> str:
+    if len(value) > MAX_NAME or not _NAME.match(value):
+        raise ValueError(f"is no name; write small letters, digits and single hyphens, at most {MAX_NAME}")
+    return value
+
+
+def _line_name(value: str) -> str:
+    if value.startswith(("agent-", "group-")):
+        raise ValueError('begins like the queue of an agent or a group; choose a name without "agent-" or "group-"')
+    return _name(value)
+
+
+def _agent_id(value: str) -> str:
+    if not _AGENT.match(value):
+        raise ValueError("is no agent; write an id of 2 to 8 digits")
+    return value
+
+
+def _email(value: str) -> str:
+    if not _EMAIL.match(value) or len(value) > 254:
+        raise ValueError("is no e-mail address; write for example ana@example.com")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value or clean_name(value) != value:
+        raise ValueError('is no plain line of text; write 1 to 80 characters without | $ ^ { } \\ ` " < > or '
+                         "control characters, without spaces at the ends or two in a row")
+    return value
+
+
+def _domain(value: str) -> str:
+    if not _DOMAIN.match(value) or ".." in value:
+        raise ValueError("is no domain; write small letters, digits, hyphens and dots")
+    return value
+
+
+def is_region(value: object) -> bool:
+    """Whether `value` is a country whose way of writing numbers is known."""
+    return isinstance(value, str) and value in phonenumbers.SUPPORTED_REGIONS
+
+
+def _region(value: str) -> str:
+    if not is_region(value):
+        raise ValueError('is no country; write its two capital letters, for example "RS"')
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+LineName = Annotated[str, AfterValidator(_line_name)]
+AgentId = Annotated[str, AfterValidator(_agent_id)]
+Text = Annotated[str, AfterValidator(_text)]
+Wait = Annotated[int, Field(ge=1, le=MAX_WAIT_S)]
+AgentPriority = Annotated[int, Field(ge=0, le=10)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Centre(_Table):
+    region: Annotated[str, AfterValidator(_region)]
+    name: Text | None = None
+    domain: Annotated[str, AfterValidator(_domain)] = "fsapp"
+    agent_wait_s: Wait | None = None
+    group_wait_s: Wait | None = None
+    unknown_flow: Name | None = None
+
+
+class Number(_Table):
+    number: str
+    priority: Annotated[int, Field(ge=0, le=99)] = 0
+    line: LineName | None = None
+    flow: Name | None = None
+
+
+class _Staffed(_Table):
+    groups: list[Name] = []
+    agents: list[AgentId] = []
+    priority: dict[AgentId, AgentPriority] = {}
+
+
+class _Place(_Staffed):
+    sla_s: Annotated[int, Field(ge=0, le=3600)] | None = None
+    stickiness: Literal["none", "agent", "group", "agent-then-group"] = "none"
+
+
+class Stage(_Place):
+    kind: Literal["outbound", "new-customers"]
+    caller_ids: list[str] = []
+    numbers: list[str] = []
+    strict: bool = False
+
+
+class Campaign(_Staffed):
+    stage: dict[Name, Stage]
+
+
+class Line(_Place):
+    pass
+
+
+class Group(_Table):
+    agents: list[AgentId]
+    wait_s: Wait | None = None
+
+
+class Agent(_Table):
+    name: Text
+    email: Annotated[str, AfterValidator(_email)]
+    wait_s: Wait | None = None
+
+
+class Flow(_Table):
+    line: LineName
+
+
+class VipList(_Table):
+    vip: Annotated[int, Field(ge=0, le=9)]
+    numbers: list[str]
+
+
+class Document(_Table):
+    """Everything the files of a rules folder say together."""
+
+    centre: Centre
+    number: list[Number] = []
+    campaign: dict[Name, Campaign] = {}
+    line: dict[LineName, Line] = {}
+    group: dict[Name, Group] = {}
+    agent: dict[AgentId, Agent] = {}
+    flow: dict[Name, Flow] = {}
+    lists: dict[Name, VipList] = Field({}, alias="list")
+
+
+_TABLES: dict[str, type[_Table]] = {
+    "centre": Centre, "number": Number, "campaign": Campaign, "line": Line, "group": Group, "agent": Agent,
+    "flow": Flow, "list": VipList,
+}
+
+
+def known_keys(path: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand beside the last key of `path`."""
+    if len(path) < 2:
+        model: type[_Table] = Document
+    elif path[0] == "campaign" and len(path) > 4:
+        model = Stage
+    else:
+        model = _TABLES[str(path[0])]
+    return [field.alias or name for name, field in model.model_fields.items()]
