@@ -63,7 +63,9 @@ def _judge(folder: Folder, source: str) -> Checked:
 
 def _canonical(document: Mapping[str, Any]) -> dict[str, Any]:
     """The same in alphabetical order, so that how files are split and tables are ordered means nothing anywhere."""
-    ordered = {key: _canonical(value) if isinstance(value, Mapping) else value for key, value in sorted(document.items())}
+    ordered = {
+        key: _canonical(value) if isinstance(value, Mapping) else value for key, value in sorted(document.items())
+    }
     if isinstance(ordered.get("number"), list):
         ordered["number"] = sorted(
             (dict(sorted(entry.items())) for entry in ordered["number"]), key=lambda entry: entry["number"])

@@ -167,7 +167,9 @@ def _merge(
 
 def _remember(folder: Folder, value: object, place: Path, local: Path, file: str, lines: Mapping[Path, int]) -> None:
     """Note where `place` and what is in it stand; `local` is its path within its own file."""
-    folder.origins[place] = Origin(file, lines.get(local))
+    around = folder.origins.get(place[:-1])
+    near = around.line if around and around.file == file else None
+    folder.origins[place] = Origin(file, lines.get(local, near))
     if isinstance(value, dict) and len(place) < _DEEPEST:
         for key, inner in value.items():
             _remember(folder, inner, (*place, key), (*local, key), file, lines)
