@@ -1,0 +1,100 @@
+"""The `fsapp` command: its subcommands by name, and how faults become lines and exit statuses. Does no command's work."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import click
+
+from fsapp import __version__
+from fsapp.errors import FsappError
+from fsapp.settings import Settings, load
+
+__all__ = ["COMMANDS", "CommandLine", "cli", "main"]
+
+
+class Entry(NamedTuple):
+    """Where a command is (`module:attribute`), and its line in the help: read without importing the module."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "rules": Entry("fsapp.cli.rules:rules", "Check, load, show, compare and roll back the routing rules."),
+    "contacts": Entry("fsapp.cli.contacts:contacts", "Import the contacts of a campaign; show, open, close, remove them."),
+    "dialplan": Entry("fsapp.cli.dialplan:dialplan", "Check that the dialplan XML fits the rules."),
+    "explain": Entry("fsapp.cli.explain:explain", "Say what would become of a call, and why."),
+    "serve": Entry("fsapp.cli.serve:serve", "Decide the calls the switch hands over."),
+    "up": Entry("fsapp.cli.serve:up", "Run all parts for daily use with a switch."),
+    "lab": Entry("fsapp.cli.lab:lab", "Run scenarios on a switch in Python."),
+}
+
+
+class CommandLine:
+    """What every command gets as `ctx.obj`; the settings are read when first asked for. SettingsError then if wrong."""
+
+    def __init__(self, config: str | None = None) -> None:
+        self.config = config
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load(self.config)
+
+
+class _Lazy(click.Group):
+    """A group that imports a command's module only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise FsappError(f"`fsapp {cmd_name}` needs the Python module {error.name}: install fsapp again") from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="fsapp")
+@click.option("--config", metavar="FILE", help="The settings file (FSAPP_CONFIG, else conf/fsapp.toml).")
+@click.pass_context
+def cli(ctx: click.Context, config: str | None) -> None:
+    """A contact centre on FreeSWITCH: who is calling, who should talk to them, and in what order.
+
+    Exit status: 0 done, 1 refused with one line a fault, 2 wrong usage.
+    """
+    ctx.obj = CommandLine(config)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit status; 130 after Ctrl-C."""
+    try:
+        status = cli.main(args=args, prog_name="fsapp", standalone_mode=False)
+    except FsappError as error:
+        for fault in error.faults:
+            click.echo(f"fsapp: {_one_line(fault)}", err=True)
+        status = 1
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(fault: str) -> str:
+    """Faults quote what people and files say: nothing of that may move the cursor or start a line of its own."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in fault)
