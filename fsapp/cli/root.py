@@ -1,4 +1,4 @@
-"""The `fsapp` command: its subcommands by name, and how faults become lines and exit statuses. Does no command's work."""
+"""The `fsapp` command: subcommands by name; faults become lines and exit statuses. Does no command's own work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "rules": Entry("fsapp.cli.rules:rules", "Check, load, show, compare and roll back the routing rules."),
-    "contacts": Entry("fsapp.cli.contacts:contacts", "Import the contacts of a campaign; show, open, close, remove them."),
+    "contacts": Entry("fsapp.cli.contacts:contacts", "Import, show, open, close and remove contacts of a campaign."),
     "dialplan": Entry("fsapp.cli.dialplan:dialplan", "Check that the dialplan XML fits the rules."),
     "explain": Entry("fsapp.cli.explain:explain", "Say what would become of a call, and why."),
     "serve": Entry("fsapp.cli.serve:serve", "Decide the calls the switch hands over."),
