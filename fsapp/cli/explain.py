@@ -66,7 +66,6 @@ def _from_state(settings):
     if version is None:
         raise RulesError("no rules are loaded: run `fsapp rules load`, or name a folder with --rules")
     store = Store(client)
-    store.refresh_visibility()
 
     def facts_of(key: str | None) -> Facts:
         return store.facts(key) if key else NO_FACTS

@@ -1,0 +1,57 @@
+"""Every key in Redis, its type and how long it lives. Nothing else in fsapp spells a key; nothing here talks to Redis.
+
+| key | type | holds | lives |
+| --- | --- | --- | --- |
+| `fsapp:{NUMBER}:contacts` | string | msgpack map: stage id -> entry (see `contacts`) | until removed |
+| `fsapp:{NUMBER}:rights` | string | msgpack list of direct-callback rights (see `store`) | until the last one expires |
+| `fsapp:{NUMBER}:sticky` | string | msgpack: agent and time of the last successful talk | as long as the writer says |
+| `fsapp:{imports}:state` | string | `NEWEST:PENDING,PENDING`: the newest import batch, those unfinished | for ever |
+| `fsapp:{imports}:lease:BATCH` | string | a sign of life of a running import | LEASE_S after its last write |
+| `fsapp:{rules}:current` | string | the version of the rules in force, also the counter of versions | for ever |
+| `fsapp:{rules}:versions` | hash | version -> msgpack of document, author, note, source | the last KEPT_VERSIONS |
+| `fsapp:events` | stream | field `e`: msgpack of one event (see `stream`) | about `stream_length` entries |
+| `fsapp:probe` | string | nothing: written to see whether Redis takes writes | PROBE_S |
+
+NUMBER is the E.164 form with its plus. What stands in braces is the hash tag of Redis Cluster: all keys of one customer
+live in one slot, and so do those of the rules and of the imports.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ALL_CONTACTS", "EVENTS", "IMPORTS", "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "PROBE", "PROBE_S",
+    "RULES_CURRENT", "RULES_VERSIONS", "contacts", "import_lease", "number_of", "rights", "sticky",
+]
+
+LEASE_S = 30
+PROBE_S = 1
+KEPT_VERSIONS = 200
+
+ALL_CONTACTS = "fsapp:{*}:contacts"  # a pattern for SCAN
+IMPORTS = "fsapp:{imports}:state"
+LEASE_PREFIX = "fsapp:{imports}:lease:"
+RULES_CURRENT = "fsapp:{rules}:current"
+RULES_VERSIONS = "fsapp:{rules}:versions"
+EVENTS = "fsapp:events"
+PROBE = "fsapp:probe"
+
+
+def contacts(number: str) -> str:
+    return f"fsapp:{{{number}}}:contacts"
+
+
+def rights(number: str) -> str:
+    return f"fsapp:{{{number}}}:rights"
+
+
+def sticky(number: str) -> str:
+    return f"fsapp:{{{number}}}:sticky"
+
+
+def import_lease(batch: int) -> str:
+    return f"{LEASE_PREFIX}{batch}"
+
+
+def number_of(key: str) -> str:
+    """The customer's number in one of that customer's keys."""
+    return key.partition("{")[2].partition("}")[0]

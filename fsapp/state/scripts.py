@@ -1,0 +1,78 @@
+"""The Lua that Redis runs for us, each piece atomic. Knows no key: they are arguments.
+
+Redis refuses a script its first write when memory is full, and lets it go on once it has written. So what must work
+then (taking back an import, a contact closed) deletes before it sets, and what must not (an import) sets first.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BEGIN_IMPORT", "FINISH_IMPORT", "LOAD_RULES", "SWAP", "WRITE_IMPORT"]
+
+# KEYS: state, lease prefix. ARGV: lease in seconds. Returns the new batch. Without a state the batches start at the
+# clock, so that they are newer than those of contacts that outlived it.
+BEGIN_IMPORT = """
+local newest, pending = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+):(.*)$')
+local batch
+if newest then batch = string.format('%d', newest + 1)
+else batch = redis.call('TIME')[1]; pending = '' end
+redis.call('SET', KEYS[1], batch .. ':' .. (pending == '' and batch or pending .. ',' .. batch))
+redis.call('SET', KEYS[2] .. batch, '', 'EX', ARGV[1])
+return tonumber(batch)
+"""
+
+# KEYS: state, lease. ARGV: batch. Everything that the batch wrote becomes visible at once. Returns 1, or 0 when the
+# batch is not pending. The lease is deleted first, so that this works in a full Redis.
+FINISH_IMPORT = """
+local newest, pending = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+):(.*)$')
+local found, kept = 0, {}
+for batch in string.gmatch(pending or '', '%d+') do
+  if batch == ARGV[1] then found = 1 else kept[#kept + 1] = batch end
+end
+redis.call('DEL', KEYS[2])
+if found == 1 then
+  redis.call('DEL', KEYS[1])
+  redis.call('SET', KEYS[1], newest .. ':' .. table.concat(kept, ','))
+end
+return found
+"""
+
+# KEYS: lease, then each key. ARGV: lease in seconds, then for each key the value seen ('' for none) and the new one.
+# Returns the places of the keys that somebody else changed in between, or -1 when the lease has run out.
+WRITE_IMPORT = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
+local changed = {}
+for i = 2, #KEYS do
+  if (redis.call('GET', KEYS[i]) or '') == ARGV[2 * i - 2] then
+    redis.call('SET', KEYS[i], ARGV[2 * i - 1])
+  else
+    changed[#changed + 1] = i - 2
+  end
+end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return changed
+"""
+
+# KEYS: each key. ARGV: for each the value seen ('' for none), the new one ('' for none), and its life in milliseconds
+# (0 for ever). Returns the places of the keys that somebody else changed in between.
+SWAP = """
+local changed = {}
+for i = 1, #KEYS do
+  if (redis.call('GET', KEYS[i]) or '') == ARGV[3 * i - 2] then
+    redis.call('DEL', KEYS[i])
+    local value, life = ARGV[3 * i - 1], tonumber(ARGV[3 * i])
+    if value ~= '' and life > 0 then redis.call('SET', KEYS[i], value, 'PX', life)
+    elseif value ~= '' then redis.call('SET', KEYS[i], value) end
+  else
+    changed[#changed + 1] = i - 1
+  end
+end
+return changed
+"""
+
+# KEYS: current, versions. ARGV: the version's blob, how many versions are kept. Returns the new version.
+LOAD_RULES = """
+local version = redis.call('INCR', KEYS[1])
+redis.call('HSET', KEYS[2], version, ARGV[1])
+redis.call('HDEL', KEYS[2], version - tonumber(ARGV[2]))
+return version
+"""

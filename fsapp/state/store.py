@@ -1,0 +1,143 @@
+"""The facts of a customer, read in one round trip; rights and stickiness, written. Decides nothing.
+
+A value that cannot be read is logged once and counts as absent: garbage in Redis never costs a caller the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgpack
+import redis
+
+from fsapp.core.model import Contact, Facts, Right, Sticky
+from fsapp.errors import StateRefused
+from fsapp.log import get_logger, mask
+from fsapp.state import keys, scripts
+from fsapp.state.connection import redis_faults
+from fsapp.state.contacts import ALL_VISIBLE, Visibility, unpack
+
+__all__ = ["Store"]
+
+STICKY_S = 90 * 24 * 3600
+_ATTEMPTS = 20
+_LOGGED_AT_MOST = 1000
+_UNREADABLE = (ValueError, TypeError, OverflowError, OSError, msgpack.UnpackException)
+_log = get_logger("state")
+
+
+class Store:
+    """Facts by number. `visibility` is what the last reading said about unfinished imports."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.visibility = ALL_VISIBLE
+        self._visibility_raw: bytes | None = None
+        self._swap = client.register_script(scripts.SWAP)
+        self._logged: set[str] = set()
+
+    def facts(self, number_key: str) -> Facts:
+        """What is known of one customer. StateUnavailable or StateRefused when Redis cannot be asked."""
+        return self.facts_many([number_key])[0]
+
+    def facts_many(self, number_keys: Sequence[str]) -> list[Facts]:
+        """What is known of several customers, in the same order, in one round trip; raises as `facts` does.
+
+        What imports are unfinished is read in the same command as the contacts, so an import becomes visible for all
+        of its contacts in the same instant.
+        """
+        wanted = [keys.IMPORTS]
+        for number in number_keys:
+            wanted += (keys.contacts(number), keys.rights(number), keys.sticky(number))
+        with redis_faults(self.client):
+            values = self.client.execute_command("MGET", *wanted)
+        if values[0] != self._visibility_raw:
+            self.visibility = Visibility.parse(values[0])
+            self._visibility_raw = values[0]
+        return [
+            self._facts(number, *values[place: place + 3])
+            for number, place in zip(number_keys, range(1, len(values), 3), strict=True)
+        ]
+
+    def put_right(self, number_key: str, right: Right) -> None:
+        """Grant a direct-callback right, in place of an earlier one to the same agent; it goes when it expires."""
+        self._change_rights(number_key, right.agent, right)
+
+    def clear_right(self, number_key: str, agent: str) -> None:
+        self._change_rights(number_key, agent, None)
+
+    def put_sticky(self, number_key: str, sticky: Sticky, life_s: int = STICKY_S) -> None:
+        """Remember the agent of the last successful talk for `life_s` seconds."""
+        with redis_faults(self.client):
+            value = msgpack.packb([sticky.agent, sticky.talked_at.timestamp()])
+            self.client.set(keys.sticky(number_key), value, ex=life_s)
+
+    def clear_sticky(self, number_key: str) -> None:
+        with redis_faults(self.client):
+            self.client.delete(keys.sticky(number_key))
+
+    def _facts(self, number: str, contacts: bytes | None, rights: bytes | None, sticky: bytes | None) -> Facts:
+        return Facts(
+            self._read(keys.contacts, number, contacts, self._contacts) if contacts else (),
+            self._read(keys.rights, number, rights, _rights) if rights else (),
+            (self._read(keys.sticky, number, sticky, _sticky) or None) if sticky else None,
+        )
+
+    def _read(self, key_of: Any, number: str, value: bytes, decode: Any) -> Any:
+        try:
+            return decode(number, value)
+        except _UNREADABLE as error:
+            key = mask(key_of(number))
+            if key not in self._logged and len(self._logged) < _LOGGED_AT_MOST:
+                self._logged.add(key)
+                _log.warning("bad_value", key=key, error=repr(error))
+            return ()
+
+    def _contacts(self, number: str, value: bytes) -> tuple[Contact, ...]:
+        found = []
+        for stage_id, entry in unpack(value).items():
+            seen = self.visibility.of(entry)
+            if seen is not None:
+                campaign, _, stage = stage_id.partition("/")
+                attempted_at = seen.attempted_at
+                found.append(Contact(
+                    campaign, stage, number, seen.open, seen.agent,
+                    None if attempted_at is None else datetime.fromtimestamp(attempted_at, UTC), seen.name or None,
+                ))
+        return tuple(found)
+
+    def _change_rights(self, number: str, agent: str, right: Right | None) -> None:
+        key = keys.rights(number)
+        for _ in range(_ATTEMPTS):
+            with redis_faults(self.client):
+                seen = self.client.get(key)
+            kept = [old for old in self._read(keys.rights, number, seen, _rights) if old.agent != agent] if seen else []
+            kept += [right] if right else []
+            now = datetime.now(UTC)
+            kept = [old for old in kept if old.expires_at > now]
+            life_ms = max((int((old.expires_at - now).total_seconds() * 1000) + 1 for old in kept), default=0)
+            value = msgpack.packb([[r.agent, r.expires_at.timestamp(), r.campaign, r.stage] for r in kept])
+            with redis_faults(self.client):
+                if not self._swap(keys=[key], args=[seen or b"", value if kept else b"", life_ms]):
+                    return
+        raise StateRefused(f"the rights of {number} are changed by others all the time: try again")
+
+
+def _rights(_number: str, value: bytes) -> tuple[Right, ...]:
+    return tuple(
+        Right(_text(agent), datetime.fromtimestamp(expires_at, UTC), campaign, stage)
+        for agent, expires_at, campaign, stage in msgpack.unpackb(value)
+    )
+
+
+def _sticky(_number: str, value: bytes) -> Sticky:
+    agent, talked_at = msgpack.unpackb(value)
+    return Sticky(_text(agent), datetime.fromtimestamp(talked_at, UTC))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value

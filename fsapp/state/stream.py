@@ -1,0 +1,101 @@
+"""The event stream: how an event is written down, and reading it. Writing it to Redis is `batch.EventWriter`.
+
+An event is a dict: `type` (`call_routed`, `call_ended`, `call_refused`), `id` (unique: an event may come twice after an
+outage, drop the second), `at` (epoch seconds), `call` (the call's uuid), and what else belongs to its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgpack
+import redis
+
+from fsapp.log import get_logger
+from fsapp.state import keys
+from fsapp.state.connection import redis_faults
+
+__all__ = ["BEGINNING", "FIELD", "decode", "encode", "read", "tail"]
+
+FIELD = b"e"
+BEGINNING = "0"
+
+_PAGE = 500
+_log = get_logger("stream")
+
+
+def encode(event: dict[str, Any]) -> bytes:
+    """An event as it stands in the stream; what msgpack does not know is written as text."""
+    return msgpack.packb(event, default=str)
+
+
+def decode(value: bytes) -> dict[str, Any]:
+    """The event back; ValueError if it is none."""
+    try:
+        event = msgpack.unpackb(value)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"not an event: {error}") from None
+    if not isinstance(event, dict):
+        raise ValueError("not an event: not a map")
+    return event
+
+
+def read(
+    client: redis.Redis, since: str, *, count: int = _PAGE, block_s: float | None = None,
+) -> list[tuple[str, dict[str, Any]]]:
+    """At most `count` events after the stream id `since`, oldest first, each with its id; what is no event is skipped.
+
+    `block_s` waits that long for the first one, but never so long that the client's own time limit would end it.
+    An empty list does not mean the end if events were skipped: that is what `tail` is for.
+    """
+    return [(place, event) for place, event in _page(client, since, count, block_s) if event is not None]
+
+
+def tail(
+    client: redis.Redis, since: float | str | None = None, *, follow: bool = True, block_s: float = 1.0,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Events with their stream ids, oldest first.
+
+    `since`: epoch seconds, or a stream id to go on after, or None for what comes from now on. `follow` False ends at
+    the last one there is. StateUnavailable or StateRefused when Redis fails.
+    """
+    if since is None:
+        place = _last(client)
+    elif isinstance(since, str):
+        place = since
+    else:
+        place = f"{max(int(since * 1000) - 1, 0)}-18446744073709551615"
+    while True:
+        page = _page(client, place, _PAGE, block_s if follow else None)
+        if not page and not follow:
+            return
+        for place, event in page:  # noqa: B007  the last place read is where the next page starts
+            if event is not None:
+                yield place, event
+
+
+def _last(client: redis.Redis) -> str:
+    with redis_faults(client):
+        newest = client.xrevrange(keys.EVENTS, count=1)
+    return newest[0][0].decode() if newest else BEGINNING
+
+
+def _page(
+    client: redis.Redis, since: str, count: int, block_s: float | None,
+) -> list[tuple[str, dict[str, Any] | None]]:
+    block_ms = None
+    if block_s is not None:
+        limit_s = client.connection_pool.connection_kwargs.get("socket_timeout") or block_s * 2
+        block_ms = max(1, int(min(block_s, limit_s / 2) * 1000))
+    with redis_faults(client):
+        answer = client.xread({keys.EVENTS: since}, count=count, block=block_ms)
+    return [(place.decode(), _event(place, fields)) for _stream, entries in answer or () for place, fields in entries]
+
+
+def _event(place: bytes, fields: dict[bytes, bytes]) -> dict[str, Any] | None:
+    try:
+        return decode(fields[FIELD])
+    except (ValueError, KeyError) as error:
+        _log.warning("bad_event", place=place.decode(), error=str(error))
+        return None
