@@ -24,7 +24,10 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Classified(NamedTuple):
-    """A class with the place it leads to: a stage or a service line; both None when the number is not ours."""
+    """A class with the place it leads to: a stage or a service line; both None when the number is not ours.
+
+    `base_score` is that of an earlier visit where its class is kept, else None.
+    """
 
     call_class: CallClass | None
     reason: str
@@ -32,6 +35,7 @@ class Classified(NamedTuple):
     contact: Contact | None = None
     contact_id: str | None = None
     right: Right | None = None
+    base_score: int | None = None
 
 
 def classify(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Step]) -> Classified:
@@ -69,7 +73,7 @@ def _kept(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Ste
     trace.append(Step("earlier visit", f"was {earlier.call_class} for {place.id}", "kept"))
     contact = next((c for c in facts.contacts if c.id == earlier.contact), None)
     right = _live_right(facts, rules, now, trace)
-    return Classified(earlier.call_class, earlier.reason, place, contact, earlier.contact, right)
+    return Classified(earlier.call_class, earlier.reason, place, contact, earlier.contact, right, earlier.base_score)
 
 
 def _describe(called: DialedNumber) -> str:
@@ -135,7 +139,7 @@ def _first_place(rules: Rules, called: DialedNumber) -> Stage | Line | None:
     if called.outbound:
         return called.outbound[0]
     flow_line = rules.lines.get(called.flow.line) if called.flow else None
-    return called.line or called.new_customers or flow_line
+    return called.line or flow_line or called.new_customers
 
 
 def _names(stages: tuple[Stage, ...]) -> str:
@@ -150,10 +154,10 @@ def _new_customer(call: Call, facts: Facts, called: DialedNumber, trace: list[St
         trace.append(Step("new customer", f"{call.caller} is a contact of a stage behind this number", "not new"))
         return None
     if not stage.answering:
-        if not stage.strict:
+        if not stage.strict and (called.line or called.flow):
             trace.append(Step("new customer", f"nobody takes calls of {stage.id}", "falls through to service"))
             return None
-        trace.append(Step("new customer", f"nobody takes calls of {stage.id}", "kept: the stage is strict"))
+        trace.append(Step("new customer", f"nobody takes calls of {stage.id}", "kept: the stage is strict" if stage.strict else "kept: no service line"))
     trace.append(Step("new customer", f"{call.caller} is no contact behind this number", f"new customer of {stage.id}"))
     return Classified(CallClass.NEW_CUSTOMER, "new-caller", stage)
 

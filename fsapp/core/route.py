@@ -34,7 +34,7 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     return Decision(
         call_class=found.call_class,
         reason=found.reason,
-        base_score=call.earlier.base_score if call.earlier else _score(call, found, place, rules, trace),
+        base_score=_score(call, found, place, rules, trace) if found.base_score is None else found.base_score,
         campaign=place.campaign if is_stage else None,
         stage=place.name if is_stage else None,
         line=None if is_stage else place.name,

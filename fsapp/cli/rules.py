@@ -1,0 +1,230 @@
+"""`fsapp rules`: check, load, show, compare and roll back the routing rules. Judges nothing; fsapp.rules does."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsapp.core.clean import clean_text
+from fsapp.errors import RulesError, StateRefused
+from fsapp.rules import Checked, check, check_document, diff, to_toml
+
+if TYPE_CHECKING:
+    from fsapp.state.rules import RulesStore, RulesVersion
+
+__all__ = ["rules"]
+
+MAX_NOTE = 200
+_folder = click.argument("folder", required=False, metavar="[FOLDER]", type=click.Path())
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+_VERSION = click.IntRange(1, 2**53)
+
+
+@click.group()
+def rules() -> None:
+    """Check, load, show, compare and roll back the routing rules.
+
+    FOLDER is a folder of TOML files; the one in the settings (conf/rules) where none is given.
+    """
+
+
+@rules.command("check")
+@_folder
+@_json
+@click.pass_obj
+def check_command(obj: Any, folder: str | None, as_json: bool) -> None:
+    """Show every fault of a folder at once; change nothing."""
+    checked = check(folder or obj.settings.rules)
+    if as_json:
+        _print_json({"ok": not checked.faults, "faults": checked.faults, "warnings": checked.warnings})
+    _refuse(checked, "the rules are refused")
+    if not as_json:
+        _warn(checked)
+        click.echo(f"The rules are sound: {_counts(checked.document)}.")
+
+
+@rules.command()
+@_folder
+@click.option("--note", default="", metavar="TEXT", help="Why; shown in the history.")
+@_json
+@click.pass_obj
+def load(obj: Any, folder: str | None, note: str, as_json: bool) -> None:
+    """Make a folder's rules the ones in force, if they have no fault.
+
+    Running processes take them up within a second. Rules that say what those in force say make no new version.
+    """
+    folder = folder or obj.settings.rules
+    checked = check(folder)
+    _refuse(checked, f"the rules in {folder} are refused")
+    _put_in_force(_store(obj), checked, note, str(Path(folder).absolute()), as_json)
+
+
+@rules.command()
+@click.option("--version", type=_VERSION, metavar="N", help="This version; the one in force if not given.")
+@_json
+@click.pass_obj
+def show(obj: Any, version: int | None, as_json: bool) -> None:
+    """Print a loaded version as TOML that could be loaded again."""
+    found = _version(_store(obj), version)
+    if as_json:
+        _print_json(_about(found) | {"document": found.document})
+        return
+    click.echo(f"# version {found.version}, loaded {_time(found)} by {found.author} from {found.source}")
+    if found.note:
+        click.echo(f"# {found.note}")
+    click.echo("\n" + to_toml(found.document), nl=False)
+
+
+@rules.command("diff")
+@_folder
+@click.option("--version", type=_VERSION, metavar="N", help="Compare version N instead of a folder ...")
+@click.option("--to", type=_VERSION, metavar="M", help="... with version M; with the one in force if not given.")
+@_json
+@click.pass_obj
+def diff_command(obj: Any, folder: str | None, version: int | None, to: int | None, as_json: bool) -> None:
+    """Show what loading a folder would change, or what differs between two versions."""
+    if folder is not None and version is not None:
+        raise click.UsageError("Give a folder or --version, not both.")
+    if to is not None and version is None:
+        raise click.UsageError("--to needs --version.")
+    old_name: int | None
+    new_name: int | str
+    if version is not None:
+        store = _store(obj)
+        before, after = _version(store, version), _version(store, to)
+        old, old_name, new, new_name = before.document, before.version, after.document, after.version
+    else:
+        new_name = folder or obj.settings.rules
+        checked = check(new_name)
+        _refuse(checked, f"the rules in {new_name} are refused")
+        current = _store(obj).current()
+        old, old_name = (current.document, current.version) if current else ({}, None)
+        new = checked.document
+    changes = diff(old, new)
+    if as_json:
+        _print_json({"from": old_name, "to": new_name, "changes": [change._asdict() for change in changes]})
+        return
+    for change in changes:
+        click.echo(str(change))
+    if not changes:
+        click.echo(f"Version {old_name} and {_named(new_name)} say the same.")
+
+
+@rules.command()
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
+@_json
+@click.pass_obj
+def history(obj: Any, limit: int, as_json: bool) -> None:
+    """List the loaded versions, newest first; the first is in force."""
+    versions = _store(obj).history(limit)
+    if as_json:
+        _print_json([_about(version) for version in versions])
+        return
+    for version in versions:
+        click.echo(f"{version.version:>6}  {_time(version)}  {version.author:<12}  {version.note or version.source}")
+    if not versions:
+        click.echo("No rules have been loaded yet.")
+
+
+@rules.command()
+@click.argument("version", required=False, type=_VERSION)
+@_json
+@click.pass_obj
+def rollback(obj: Any, version: int | None, as_json: bool) -> None:
+    """Load an earlier VERSION again, as a new version; the one before that in force if not given."""
+    store = _store(obj)
+    if version is None:
+        current = _version(store, None).version
+        if current < 2:
+            raise RulesError(f"version {current} is the first: there is nothing to roll back to")
+        version = current - 1
+    found = _version(store, version)
+    checked = check_document(found.document, f"version {version}")
+    _refuse(checked, f"version {version} is refused")
+    _put_in_force(store, checked, f"rollback to {version}", f"version {version}", as_json)
+
+
+def _put_in_force(store: RulesStore, checked: Checked, note: str, source: str, as_json: bool) -> None:
+    try:
+        current = store.current()
+    except StateRefused:
+        # A version that cannot be read is cured by loading; if Redis itself refuses, so will the load below.
+        current = None
+    changes = diff(current.document if current else {}, checked.document)
+    loaded = current is None or bool(changes)
+    if loaded:
+        current = store.load(checked.document, clean_text(note, MAX_NOTE), _author(), clean_text(source, MAX_NOTE))
+    if as_json:
+        said = {"version": current.version, "loaded": loaded, "changes": len(changes), "warnings": checked.warnings}
+        _print_json(said)
+        return
+    _warn(checked)
+    if loaded:
+        counts = _counts(checked.document)
+        click.echo(f"Version {current.version} is in force: {counts}; changed values: {len(changes)}.")
+    else:
+        click.echo(f"Nothing is different: version {current.version} stays in force.")
+
+
+def _store(obj: Any) -> RulesStore:
+    from fsapp.state.connection import PATIENT_S, connect
+    from fsapp.state.rules import RulesStore
+
+    return RulesStore(connect(obj.settings, PATIENT_S))
+
+
+def _version(store: RulesStore, version: int | None) -> RulesVersion:
+    """One version, the one in force for None; RulesError if there is none."""
+    found = store.current() if version is None else store.get(version)
+    if found is None and version is None:
+        raise RulesError("no rules are loaded: run `fsapp rules load`")
+    if found is None:
+        raise RulesError(f"version {version} is not kept: `fsapp rules history` lists those that are")
+    return found
+
+
+def _refuse(checked: Checked, message: str) -> None:
+    if checked.faults:
+        raise RulesError(message, checked.faults)
+
+
+def _warn(checked: Checked) -> None:
+    for line in checked.warnings:
+        click.echo(f"fsapp: warning: {line}", err=True)
+
+
+def _author() -> str:
+    try:
+        return clean_text(getpass.getuser(), 64)
+    except (KeyError, OSError, ImportError):  # a user id without a name
+        return "unknown"
+
+
+def _counts(document: dict[str, Any]) -> str:
+    """What is in a document, in words: "5 numbers, 1 campaign ..."."""
+    words = []
+    for table in ("number", "campaign", "line", "flow", "group", "agent"):
+        count = len(document.get(table, ()))
+        words.append(f"{count} {table}{'' if count == 1 else 's'}")
+    return ", ".join(words)
+
+
+def _about(version: RulesVersion) -> dict[str, Any]:
+    return {"version": version.version, "loaded_at": version.loaded_at.isoformat(), "author": version.author,
+            "note": version.note, "source": version.source}
+
+
+def _time(version: RulesVersion) -> str:
+    return version.loaded_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _named(version: int | str) -> str:
+    return f"version {version}" if isinstance(version, int) else str(version)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
