@@ -157,7 +157,8 @@ def _new_customer(call: Call, facts: Facts, called: DialedNumber, trace: list[St
         if not stage.strict and (called.line or called.flow):
             trace.append(Step("new customer", f"nobody takes calls of {stage.id}", "falls through to service"))
             return None
-        trace.append(Step("new customer", f"nobody takes calls of {stage.id}", "kept: the stage is strict" if stage.strict else "kept: no service line"))
+        outcome = "kept: the stage is strict" if stage.strict else "kept: there is no service to fall through to"
+        trace.append(Step("new customer", f"nobody takes calls of {stage.id}", outcome))
     trace.append(Step("new customer", f"{call.caller} is no contact behind this number", f"new customer of {stage.id}"))
     return Classified(CallClass.NEW_CUSTOMER, "new-caller", stage)
 

@@ -172,7 +172,8 @@ def _known(path: Path, spec: Mapping[str, Any], table: str, document: Mapping[st
 def _unknown(table: str, name: str, document: Mapping[str, Any]) -> str:
     names = [known for known in _table(document, table) if known.isprintable() and len(known) <= 40]
     there = f"; there are {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}" if names else ""
-    return f"there is no {table} {name[:60]!r}; correct it or add [{table}.{'ID' if table == 'agent' else 'NAME'}]{there}"
+    header = f"[{table}.{'ID' if table == 'agent' else 'NAME'}]"
+    return f"there is no {table} {name[:60]!r}; correct it or add {header}{there}"
 
 
 def _twice(path: Path, names: Iterable[str]) -> Iterator[Finding]:
