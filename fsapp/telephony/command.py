@@ -1,0 +1,158 @@
+"""The one place where commands to the switch are put together. Sends nothing.
+
+What names things (an application, a variable, an extension, a context, a cause) must look like what it is, or
+`UnsafeArgument` is raised. What people wrote (the values of variables) is made harmless by `value`. So no argument,
+from wherever it comes, starts a line of its own or is expanded by the switch.
+
+Where the rules come from: the switch expands `${...}` in every execute-app-arg, and again in what `set` and its like
+assign; it takes a backslash and single quotes apart when it splits a list; a `|` breaks mod_callcenter's tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from fsapp.core.clean import clean_text
+from fsapp.errors import UnsafeArgument
+
+__all__ = [
+    "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "api", "auth", "bgapi", "execute", "hangup", "line",
+    "linger", "multiset", "set_profile_var", "subscribe", "transfer", "value",
+]
+
+CONNECT = b"connect\n\n"
+EXIT = b"exit\n\n"
+MYEVENTS = b"myevents\n\n"
+MAX_VALUE = 2000
+MAX_ARGUMENT = 64_000
+_MAX_VARIABLES = 250  # mod_dptools splits what multiset gets into at most 256
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PLAIN = re.compile(r"[A-Za-z0-9_+@#*:;,./=()!?&-]*\Z")
+_ENCODED = re.compile(r"%(?=[0-9A-Fa-f]{2})")
+_NEUTRAL = str.maketrans({"'": "\u2019", "\\": " ", "$": " ", "`": " ", '"': " "})
+_DELIMITERS = "|;~!#&*?/,:"
+_APPLICATION = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_EXTENSION = re.compile(r"[A-Za-z0-9_+*#.@-]{1,128}\Z")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_EVENT = re.compile(r"[A-Za-z0-9_:.-]{1,64}\Z")
+_UUID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+
+
+def value(text: str) -> str:
+    """`text` as the value of a variable: one line of at most MAX_VALUE characters that the switch takes as it stands.
+
+    Controls go, `$`, backslashes, double quotes and backticks become spaces, and an apostrophe becomes U+2019. A
+    percent sign before two hex digits goes too: decoded once too often it would be a newline.
+    """
+    if len(text) <= MAX_VALUE and _PLAIN.match(text):
+        return text
+    return _ENCODED.sub(" ", clean_text(text, MAX_VALUE).translate(_NEUTRAL)).strip()
+
+
+def line(text: str) -> bytes:
+    """A command of one line, as it goes over the wire. UnsafeArgument if it is more, or would be expanded."""
+    return _argument("command", text).encode() + b"\n\n"
+
+
+def execute(app: str, arg: str | None = None, *, event_uuid: str | None = None, lock: bool = False) -> bytes:
+    """The message that runs `app` on the call; with `event_uuid` its end can be told from another's.
+
+    `arg` is ours, not a caller's: put what people wrote through `value` before it goes in here.
+    UnsafeArgument if it holds a control character, a line end of any kind or `${`.
+    """
+    parts = ["sendmsg\ncall-command: execute\nexecute-app-name: ", _matching("application", app, _APPLICATION)]
+    if arg:
+        parts += ["\nexecute-app-arg: ", _argument(f"argument of {app}", arg)]
+    if event_uuid is not None:
+        parts += ["\nEvent-UUID: ", _matching("uuid", event_uuid, _UUID)]
+    if lock:
+        parts.append("\nevent-lock: true")
+    parts.append("\n\n")
+    return "".join(parts).encode()
+
+
+def multiset(variables: Mapping[str, str]) -> bytes:
+    """Sets all of `variables` on the call at once; an empty value unsets its variable."""
+    if not 0 < len(variables) <= _MAX_VARIABLES:
+        raise UnsafeArgument(f"{len(variables)} variables at once: between 1 and {_MAX_VARIABLES} can be set")
+    pairs = [f"{_matching('variable', name, _VARIABLE)}={value(text)}" for name, text in variables.items()]
+    joined = "".join(pairs)
+    delimiter = next((char for char in _DELIMITERS if char not in joined), "")
+    if not delimiter:
+        delimiter = _DELIMITERS[0]
+        pairs = [pair.replace(delimiter, " ") for pair in pairs]
+    return execute("multiset", f"^^{delimiter}{delimiter.join(pairs)}")
+
+
+def set_profile_var(name: str, text: str) -> bytes:
+    """Sets a field of the caller profile, such as `caller_id_name`."""
+    return execute("set_profile_var", f"{_matching('variable', name, _VARIABLE)}={value(text)}")
+
+
+def transfer(extension: str, context: str) -> bytes:
+    """Moves the call to `extension` of the XML dialplan's `context`."""
+    extension = _matching("extension", extension, _EXTENSION)
+    return execute("transfer", f"{extension} XML {_matching('context', context, _NAME)}")
+
+
+def hangup(cause: str = "NORMAL_CLEARING") -> bytes:
+    return execute("hangup", _matching("cause", cause, _NAME))
+
+
+def api(command: str) -> bytes:
+    """An api command that is answered when it is done."""
+    return line(f"api {_given(command)}")
+
+
+def bgapi(command: str, job_uuid: str) -> bytes:
+    """An api command that runs in the background; its BACKGROUND_JOB carries `job_uuid`."""
+    return line(f"bgapi {_given(command)}")[:-1] + f"Job-UUID: {_matching('uuid', job_uuid, _UUID)}\n\n".encode()
+
+
+def auth(password: str) -> bytes:
+    """The password is never part of a fault."""
+    if not password or _UNSAFE.search(password):
+        raise UnsafeArgument("the switch's password is empty or holds a control character: set FSAPP_SWITCH_PASSWORD")
+    return f"auth {password}\n\n".encode()
+
+
+def subscribe(*events: str) -> bytes:
+    """Plain events by name; those of a subclass, such as `callcenter::info`, are asked for as CUSTOM ones."""
+    names = [_matching("event", name, _EVENT) for name in events]
+    plain = [name for name in names if "::" not in name]
+    custom = [name for name in names if "::" in name]
+    if not names:
+        raise UnsafeArgument("no event to subscribe to")
+    # Everything after CUSTOM is read as a subclass.
+    return f"event plain {' '.join([*plain, *(['CUSTOM', *custom] if custom else [])])}\n\n".encode()
+
+
+def linger(seconds: int) -> bytes:
+    """Keeps the socket open for `seconds` after the caller has gone, so that the last events arrive."""
+    return b"linger %d\n\n" % seconds
+
+
+def _given(command: str) -> str:
+    if not command.strip():
+        raise UnsafeArgument("the api command is empty")
+    return command
+
+
+def _argument(what: str, text: str) -> str:
+    if len(text) > MAX_ARGUMENT:
+        raise UnsafeArgument(f"the {what} is longer than {MAX_ARGUMENT} characters")
+    found = _UNSAFE.search(text)
+    if found:
+        raise UnsafeArgument(f"the {what} holds {found.group()!a} at character {found.start() + 1}: leave it out")
+    if "${" in text:
+        raise UnsafeArgument(f"the {what} holds '${{', which the switch would expand: leave it out")
+    return text
+
+
+def _matching(what: str, text: str, pattern: re.Pattern[str]) -> str:
+    if not pattern.match(text):
+        raise UnsafeArgument(f"{text[:80]!a} is no {what}")
+    return text
