@@ -62,7 +62,9 @@ class Serve:
         self._settings = settings
         self._in_force = RulesInForce(settings.snapshot)
         self._facts = FactsReader(store, timeout_s=settings.redis_timeout_s)
-        self._events = EventWriter(client, length=settings.stream_length, backlog=settings.backlog)
+        self._events = EventWriter(
+            client, length=settings.stream_length, backlog=settings.backlog, timeout_s=settings.redis_timeout_s,
+        )
         self._watcher = RulesWatcher(RulesStore(client), self._in_force.take)
         self._stopped = Event()
         visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules)

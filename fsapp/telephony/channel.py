@@ -21,7 +21,8 @@ class Headers(Protocol):
 class Arrival(NamedTuple):
     """A call at the door. `cause` is how its last stay in a queue ended, `queue` where that was; None on a first visit.
 
-    `renamed` holds the caller's number and name when cleaning changed them and the switch still has them as they came.
+    `renamed` holds the caller's number and name where cleaning changed them, for the switch to show instead.
+    `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone.
     """
 
     uuid: str
@@ -30,6 +31,11 @@ class Arrival(NamedTuple):
     queue: str | None
     agent: str | None
     renamed: dict[str, str]
+    moved_on: bool
+
+
+# Extensions where a call is that no longer waits for a decision (dialplan/fsapp.xml).
+_ELSEWHERE = frozenset({"fsapp-queue", "fsapp-return", "fsapp-fallback", "fsapp-unknown", "fsapp-goodbye"})
 
 
 def read_arrival(data: Headers, region: str) -> Arrival:
@@ -48,7 +54,7 @@ def read_arrival(data: Headers, region: str) -> Arrival:
     call = Call(normalise(number, region), normalise(clean_number(raw_called), region), name, earlier)
     return Arrival(
         get("Unique-ID") or "", call, get("variable_cc_cause"), get("variable_fsapp_queue") if earlier else None,
-        get("variable_cc_agent"), renamed,
+        get("variable_cc_agent"), renamed, get("Caller-Destination-Number") in _ELSEWHERE,
     )
 
 

@@ -15,9 +15,8 @@ from typing import Any
 from fsapp.core.model import Decision, Facts
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
-from fsapp.errors import HangUp
 from fsapp.log import get_logger
-from fsapp.metrics import DECISION_SECONDS, DECISIONS, DEGRADED, VISITS
+from fsapp.metrics import DECISION_SECONDS, DECISIONS, DEGRADED
 from fsapp.telephony import command
 from fsapp.telephony.channel import Arrival, read_arrival
 from fsapp.telephony.session import Session
@@ -27,13 +26,13 @@ __all__ = ["CONTEXT", "Visits", "variables"]
 CONTEXT = "fsapp"
 QUEUE_EXTENSION = "fsapp-queue"
 UNKNOWN_EXTENSION = "fsapp-unknown"
+_LOGGED = ("call", "caller", "called", "class", "reason", "queue", "base_score", "contact", "visit")
 _log = get_logger("visit")
-# Finding a metric's child by its labels costs more than counting: remember it. The labels are few, all of our own.
-_visits = lru_cache(VISITS.labels)
+# Finding a metric's child by its labels costs more than counting: remember it; the labels are few.
 _decisions = lru_cache(DECISIONS.labels)
 
 
-def _decision_id() -> str:
+def _event_id() -> str:
     """26 hex digits: the time in microseconds, then chance; sorts by time."""
     return f"{time.time_ns() // 1000:014x}{random.getrandbits(48):012x}"
 
@@ -74,38 +73,35 @@ class Visits:
         self._rules = rules
 
     def __call__(self, session: Session) -> None:
-        try:
-            outcome = self._visit(session)
-        except HangUp:
-            outcome = "hangup"
-        _visits(outcome).inc()
-
-    def _visit(self, session: Session) -> str:
         data = session.connect()
         rules = self._rules()
         if rules is None:
             _log.error("no_rules", advice="run `fsapp rules load`; until then calls go to the dialplan's fallback")
-            session.finish()
-            return "no-rules"
+            session.leave()
+            return
         arrival = read_arrival(data, rules.region)
-        if arrival.cause == "answered":
-            return self._end(session, arrival)
-        return self._route(session, arrival, rules)
+        if arrival.moved_on:
+            _log.warning("moved_on", call=arrival.uuid, advice="the dialplan lost patience: is this machine busy?")
+            session.leave()
+        elif arrival.cause == "answered":
+            self._end(session, arrival)
+        else:
+            self._route(session, arrival, rules)
 
-    def _end(self, session: Session, arrival: Arrival) -> str:
+    def _end(self, session: Session, arrival: Arrival) -> None:
         """The call has been talked: nothing more is to be done with it."""
         earlier = arrival.call.earlier
         self._write({
-            "type": "call_ended", "call": arrival.uuid, "queue": arrival.queue, "agent": arrival.agent,
+            "type": "call_ended", "id": _event_id(), "at": time.time(), "call": arrival.uuid,
+            "queue": arrival.queue, "agent": arrival.agent,
             "decision": earlier.decision if earlier else None,
             "class": earlier.call_class.value if earlier else None,
         })
-        session.finish(command.hangup("NORMAL_CLEARING"))
-        return "ended"
+        session.leave(command.hangup("NORMAL_CLEARING"))
 
-    def _route(self, session: Session, arrival: Arrival, rules: Rules) -> str:
+    def _route(self, session: Session, arrival: Arrival, rules: Rules) -> None:
         call = arrival.call
-        if call.earlier is not None and not arrival.cause:
+        if arrival.queue and not arrival.cause:
             _log.error("queue_took_nobody", queue=arrival.queue, advice="is it loaded? `callcenter_config queue list`")
         started = time.perf_counter()
         facts = self._facts(call.caller.key)
@@ -114,13 +110,14 @@ class Visits:
         if decision.degraded:
             DEGRADED.inc()
         _decisions(decision.call_class.value if decision.call_class else "none", decision.reason).inc()
-        decision_id = _decision_id()
-        self._write(_event(arrival, decision, decision_id))
-        commands = [command.set_profile_var(name, value) for name, value in arrival.renamed.items()]
-        commands.append(command.multiset(variables(decision, decision_id, again=call.earlier is not None)))
-        commands.append(command.transfer(QUEUE_EXTENSION if decision.target else UNKNOWN_EXTENSION, CONTEXT))
-        session.finish(*commands)
-        return "routed" if decision.target else "unknown"
+        decision_id = _event_id()
+        event = _event(arrival, decision, decision_id)
+        self._write(event)
+        session.leave(
+            command.multiset(arrival.renamed | variables(decision, decision_id, again=call.earlier is not None)),
+            command.transfer(QUEUE_EXTENSION if decision.target else UNKNOWN_EXTENSION, CONTEXT),
+        )
+        _log.debug(event["type"], **{name: event[name] for name in _LOGGED})
 
 
 def _event(arrival: Arrival, decision: Decision, decision_id: str) -> dict[str, Any]:
@@ -128,6 +125,7 @@ def _event(arrival: Arrival, decision: Decision, decision_id: str) -> dict[str, 
     return {
         "type": "call_routed" if target else "call_refused",
         "id": decision_id,
+        "at": time.time(),
         "call": arrival.uuid,
         "caller": call.caller.key or call.caller.raw,
         "name": call.name,
