@@ -1,0 +1,221 @@
+"""The lab switch: its calls, its event sockets, its queues, and what it tells about them. The parts are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from gevent.event import Event
+
+from fsapp.lab.applications import APPLICATIONS
+from fsapp.lab.callcenter import TICK_S, Agent, CallCenter, Member, Queue, Tier
+from fsapp.lab.channel import Channel, Profile
+from fsapp.lab.clock import Clock
+from fsapp.lab.dialplan import Action, Dialplan
+from fsapp.lab.esl_out import socket_application
+from fsapp.lab.headers import Stamp, channel_block, serialize
+from fsapp.lab.listener import Listener
+from fsapp.lab.offering import Reaction, offer
+from fsapp.lab.waiting import callcenter_application
+from fsapp.log import get_logger
+from fsapp.spawn import spawn
+
+__all__ = ["Observer", "Phone", "Switch"]
+
+_log = get_logger("lab")
+Observer = Callable[[dict[str, Any]], None]
+Phone = Callable[[Agent, Channel], Reaction]
+_STOP_S = 5.0             # real seconds all calls together may take to end when the switch stops
+_OUTCOMES = {"caller": "abandoned", "hangup": "refused", "killed": "cut", "cut": "cut"}
+
+
+def _never_answers(_agent: Agent, _channel: Channel) -> Reaction:
+    return Reaction(cause="NO_ANSWER", after_s=30)
+
+
+class Switch:
+    """A switch that runs in this process. Make it, `start` it, `call`, `stop` it.
+
+    `phone` says what an agent's phone does with an offer, unless the agent's contact says it already. Observers get
+    plain dicts with `event`, `at` (lab epoch seconds), `uuid`, `caller`, `called`, and by event:
+    call_started; queue_joined queue, member, base_score, joined_at, call_class, waiting; moved source, target;
+    offered queue, member, agent, waiting; not_answered queue, member, agent, cause, waits; answered queue, member,
+    agent; left queue, member, reason; ended outcome (answered, abandoned, refused, cut, lost), cause, why, waited_s,
+    call_class; and for an outcome `lost` also lost.
+    """
+
+    def __init__(
+        self, dialplan: Dialplan, queues: Iterable[Queue] = (), agents: Iterable[Agent] = (),
+        tiers: Iterable[Tier] = (), *, clock: Clock | None = None, phone: Phone = _never_answers,
+    ) -> None:
+        self.dialplan = dialplan
+        self.clock = clock or Clock()
+        self.core_uuid = str(uuid4())
+        self.channels: dict[str, Channel] = {}
+        self.applications = {
+            **APPLICATIONS, "socket": socket_application, "callcenter": callcenter_application,
+        }
+        self.callcenter = CallCenter(self, queues, agents, tiers)
+        self.started_at = self.clock.now()
+        self.sessions = 0
+        self._phone = phone
+        self._stamp = Stamp(self.core_uuid)
+        self._listeners: list[Listener] = []
+        self._observers: list[Observer] = []
+        self._callers: dict[str, Channel] = {}
+        self._stopping = Event()
+        self._dispatcher: Any = None
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the dispatcher."""
+        self._dispatcher = spawn(self._dispatch, name="lab-dispatcher")
+
+    def stop(self) -> None:
+        """End every call and the dispatcher; waits until they have ended, at most _STOP_S real seconds."""
+        self._stopping.set()
+        left = list(self.channels.values())
+        for channel in left:
+            channel.hangup("SYSTEM_SHUTDOWN", "cut")
+        for channel in left:
+            channel.finished.wait(_STOP_S)
+        if self._dispatcher is not None:
+            self._dispatcher.join(_STOP_S)
+
+    def _dispatch(self) -> None:
+        next_at = self.clock.now()
+        while not self._stopping.is_set():
+            self.callcenter.dispatch()
+            next_at = max(next_at + TICK_S, self.clock.now())
+            self.clock.wait(self._stopping, next_at - self.clock.now())
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> int:
+        """Callers on the line now."""
+        return len(self._callers)
+
+    def call(self, caller: str, called: str, *, name: str = "", context: str = "public",
+             variables: Sequence[tuple[str, str]] = ()) -> Channel:
+        """A caller dials a number; comes back at once with the call, which runs the dialplan of the context."""
+        channel = Channel(
+            self, f"loopback/{called}-b",
+            Profile(
+                caller_id_name=name, caller_id_number=caller, orig_name=name, orig_number=caller, ani=caller,
+                callee_name="Outbound Call", callee_number=context, destination_number=called, context=context,
+            ),
+            variables=(
+                ("origination_caller_id_number", caller), ("origination_caller_id_name", name),
+                ("other_loopback_leg_uuid", str(uuid4())), ("loopback_leg", "B"), *variables,
+            ),
+        )
+        self._callers[channel.uuid] = channel
+        self.run(channel)
+        self.publish("call_started", channel)
+        return channel
+
+    def run(self, channel: Channel) -> None:
+        """Start a leg that has a dialplan or applications of its own."""
+        self.started(channel)
+        spawn(channel.run, name=f"lab-call-{channel.uuid}")
+
+    def originated(self, name: str, profile: Profile, actions: Sequence[Action], uuid: str,
+                   variables: Sequence[tuple[str, str]]) -> Channel:
+        """A leg called from here, for `originate`; not started yet."""
+        return Channel(self, name, profile, direction="outbound", uuid=uuid, variables=variables, actions=actions)
+
+    def started(self, channel: Channel) -> None:
+        """A leg comes to life."""
+        self.channels[channel.uuid] = channel
+        self.fire("CHANNEL_CREATE", channel)
+
+    def ended(self, channel: Channel) -> None:
+        """A leg is gone; of a caller's the observers hear how it went."""
+        self.channels.pop(channel.uuid, None)
+        if self._callers.pop(channel.uuid, None) is None:
+            return
+        outcome = "answered" if channel.talked_at else _OUTCOMES.get(channel.end, "lost")
+        waited_s = 0.0
+        if channel.joined_at is not None:
+            waited_s = (channel.talked_at or self.clock.now()) - channel.joined_at
+        fields = {
+            "outcome": outcome, "cause": channel.hangup_cause, "why": channel.end, "waited_s": waited_s,
+            "call_class": channel.variables.get("fsapp_class"),
+        }
+        if outcome == "lost":
+            _log.error("call_lost", uuid=channel.uuid, why=channel.end, cause=channel.hangup_cause)
+            self.publish("lost", channel, **fields)
+        self.publish("ended", channel, **fields)
+
+    def reaction(self, agent: Agent, channel: Channel) -> Reaction:
+        """What the agent's phone does with an offer of this caller."""
+        return Reaction() if agent.contact.startswith("null/") else self._phone(agent, channel)
+
+    def offer(self, queue: Queue, member: Member, agent: Agent, tier: Tier) -> None:
+        """Ring an agent for a member the dispatcher chose."""
+        spawn(offer, self, queue, member, agent, tier, name=f"lab-offer-{agent.name}")
+
+    def clock_us(self) -> int:
+        return int(self.clock.now() * 1_000_000)
+
+    def next_session(self) -> int:
+        self.sessions += 1
+        return self.sessions
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:
+        if listener not in self._listeners:
+            self._listeners.append(listener)
+
+    def silence(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def heard(self, name: str, subclass: str | None = None) -> bool:
+        """Whether anybody listens to such events at all."""
+        return any(listener.wants(name, subclass, "") for listener in self._listeners)
+
+    def stamp(self, name: str, subclass: str | None) -> str:
+        return self._stamp.lines(name, subclass, self.clock.now())
+
+    def fire(
+        self, name: str, channel: Channel | None = None, *, front: Sequence[tuple[str, str]] = (),
+        extra: Sequence[tuple[str, str]] = (), subclass: str | None = None, variables: bool = True, body: str = "",
+    ) -> None:
+        """Send an event to every connection that wants it; costs next to nothing when none does."""
+        if not self._listeners:
+            return
+        uuid = channel.uuid if channel is not None else ""
+        wanting = [listener for listener in self._listeners if listener.wants(name, subclass, uuid)]
+        if not wanting:
+            return
+        block = channel_block(channel, variables=variables) if channel is not None else ""
+        text = serialize(self.stamp(name, subclass), front, block, extra, body)
+        headers = [("Event-Name", name), ("Unique-ID", uuid), *front, *extra]
+        if channel is not None:
+            headers += [(f"variable_{key}", value) for key, value in channel.variables.items()]
+        for listener in wanting:
+            listener.deliver(text, headers)
+
+    def subscribe(self, observer: Observer) -> None:
+        """Have a function called with everything that happens to callers; it must not block."""
+        self._observers.append(observer)
+
+    def publish(self, event: str, channel: Channel, **fields: Any) -> None:
+        """Tell the observers; a failing one is logged and stops nobody."""
+        if not self._observers:
+            return
+        told = {
+            "event": event, "at": self.clock.now(), "uuid": channel.uuid,
+            "caller": channel.profile.ani, "called": channel.variables.get("fsapp_called") or channel.profile.destination_number,
+            **fields,
+        }
+        for observer in self._observers:
+            try:
+                observer(told)
+            except Exception:
+                _log.exception("observer_failed", event_name=event)

@@ -1,0 +1,144 @@
+"""The `callcenter` application: the caller's side of a queue, from joining to talking or leaving."""
+
+from __future__ import annotations
+
+import math
+
+from fsapp.lab.callcenter import Member, Queue
+from fsapp.lab.channel import Channel
+from fsapp.log import get_logger
+
+__all__ = ["callcenter_application"]
+
+_log = get_logger("lab")
+_CHECK_S = 0.5            # the real one looks every half second whether the wait is over
+_FOREVER_S = 86_400.0
+
+
+def callcenter_application(channel: Channel, data: str) -> None:
+    """`QUEUE`: answer the call and wait there; afterwards `cc_cause` says how it went. No such queue: comes back at once."""
+    switch = channel.switch
+    centre = switch.callcenter
+    name = data.split(" ")[0]
+    queue = centre.queues.get(name)
+    if queue is None:
+        _log.warning("queue_not_found", queue=name)
+        return
+    channel.answer()
+    member = centre.join(queue, channel, _base_score(channel, queue))
+    channel.set("cc_side", "member")
+    channel.set("cc_member_uuid", member.uuid)
+    channel.set("cc_agent_found", None)
+    channel.set("cc_agent_bridged", None)
+    channel.set("cc_queue_joined_epoch", str(member.joined_epoch))
+    channel.set("cc_queue", queue.name)
+    centre.report([("CC-Queue", queue.name), ("CC-Action", "member-queue-start"), *_identity(member)], channel)
+    centre.enter(queue, member)
+    centre.report_count(queue)
+    if channel.joined_at is None:
+        channel.joined_at = member.joined_at
+    elif channel.last_queue != queue.name:
+        switch.publish("moved", channel, source=channel.last_queue, target=queue.name)
+    channel.last_queue = queue.name
+    switch.publish(
+        "queue_joined", channel, queue=queue.name, member=member.uuid, base_score=member.base_score,
+        joined_at=member.joined_at, score=member.base_score, call_class=channel.variables.get("fsapp_class"),
+        waiting=len(queue.waiting),
+    )
+    reason = _wait(channel, queue, member)
+    channel.set("cc_agent_found", None)
+    if reason:
+        _leave(channel, queue, member, reason)
+    else:
+        channel.set("cc_cause", "answered")
+        queue.calls_answered += 1
+    centre.report_count(queue)
+    if not reason and member.agent_leg is not None:
+        talk(channel, member.agent_leg)
+
+
+def _base_score(channel: Channel, queue: Queue) -> int:
+    given = channel.variables.get("cc_base_score", "")
+    sign, digits = (-1, given[1:]) if given.startswith("-") else (1, given)
+    score = sign * int(digits) if digits.isdecimal() and len(digits) < 11 else 0
+    if queue.time_base_score == "system":
+        score += channel.switch.clock.epoch() - channel.answered_us // 1_000_000
+    return score
+
+
+def _identity(member: Member) -> list[tuple[str, str]]:
+    return [
+        ("CC-Member-UUID", member.uuid), ("CC-Member-Session-UUID", member.channel.uuid),
+        ("CC-Member-CID-Name", member.cid_name), ("CC-Member-CID-Number", member.cid_number),
+    ]
+
+
+def _deadline(queue: Queue, member: Member) -> float:
+    """The lab time of the half-second look that finds the wait over, counted in whole seconds of the clock."""
+    if not queue.wait_s:
+        return member.joined_at + _FOREVER_S
+    over = member.joined_epoch + queue.wait_s
+    return member.joined_at + math.ceil((over - member.joined_at) / _CHECK_S) * _CHECK_S
+
+
+def _wait(channel: Channel, queue: Queue, member: Member) -> str:
+    """Until an agent is on the line (an empty text) or the member leaves (why)."""
+    clock = channel.switch.clock
+    deadline = _deadline(queue, member)
+    while channel.ready:
+        if channel.variables.get("cc_agent_found"):
+            return ""
+        keys = channel.variables.get("cc_exit_keys", "")
+        while channel.digits:
+            digit = channel.digits.popleft()
+            if digit in keys:
+                channel.set("cc_exit_key", digit)
+                return "EXIT_WITH_KEY"
+        left = deadline - clock.now()
+        if left <= 0 and not member.connecting:
+            return "TIMEOUT"
+        channel.wait(left if left > 0 else _FOREVER_S)
+    return "BREAK_OUT"
+
+
+def _leave(channel: Channel, queue: Queue, member: Member, reason: str) -> None:
+    centre = channel.switch.callcenter
+    centre.abandon(queue, member)
+    epoch = str(channel.switch.clock.epoch())
+    centre.report([
+        ("CC-Queue", queue.name), ("CC-Action", "member-queue-end"), ("CC-Member-Leaving-Time", epoch),
+        ("CC-Member-Joined-Time", str(member.joined_epoch)), ("CC-Cause", "Cancel"), ("CC-Cancel-Reason", reason),
+        *_identity(member),
+    ], channel)
+    channel.set("cc_queue_canceled_epoch", epoch)
+    channel.set("cc_cause", "cancel")
+    channel.set("cc_cancel_reason", reason)
+    channel.switch.publish("left", channel, queue=queue.name, member=member.uuid, reason=reason)
+
+
+def talk(channel: Channel, leg: Channel) -> None:
+    """Connect two answered legs until one of them is gone; then the caller's dialplan goes on."""
+    switch = channel.switch
+    channel.other_leg, channel.other_type = leg, "originatee"
+    leg.other_leg, leg.other_type = channel, "originator"
+    channel.state, leg.state = "CS_SOFT_EXECUTE", "CS_EXCHANGE_MEDIA"
+    channel.set("bridge_uuid", leg.uuid)
+    channel.set("bridge_channel", leg.name)
+    channel.set("last_bridge_to", leg.uuid)
+    bridge = [("Bridge-A-Unique-ID", channel.uuid), ("Bridge-B-Unique-ID", leg.uuid)]
+    switch.fire("CHANNEL_BRIDGE", channel, front=bridge)
+    leg.bridged = channel.bridged = True
+    leg.wake()
+    while channel.ready and leg.up:
+        channel.wait(_FOREVER_S)
+    if leg.up:
+        leg.hangup("NORMAL_CLEARING", "caller")
+        leg.finish()
+    elif not channel.remaining and channel.ready:
+        channel.hangup("NORMAL_CLEARING", "the dialplan ended")
+    channel.bridged = False
+    channel.set("bridge_hangup_cause", leg.hangup_cause)
+    channel.set("last_bridge_hangup_cause", leg.hangup_cause)
+    switch.fire("CHANNEL_UNBRIDGE", channel, front=bridge)
+    channel.other_leg = None
+    channel.state = "CS_EXECUTE"
