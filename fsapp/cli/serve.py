@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -36,7 +37,15 @@ def serve(obj: Any, listen: str | None, http: str | None, log_json: bool) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         signal_handler(number, process.stop_soon)
     process.start()
+    _settle_memory()
     process.run()
+
+
+def _settle_memory() -> None:
+    """Keep the garbage collector off what start-up built: walking it all cost calls tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _settings(settings: Settings, listen: str | None, http: str | None, log_json: bool) -> Settings:

@@ -1,0 +1,217 @@
+"""The visit: what it reads of a call, tells the switch and writes down; against a scripted switch on a real socket."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gevent
+import pytest
+from switch_side import BYE, CHANNEL_DATA, NOTICE, OK, pair, read_until
+
+from fsapp.core.model import DEGRADED, NO_FACTS, Contact, Facts, Right
+from fsapp.core.rules import Rules
+from fsapp.errors import HangUp
+from fsapp.rules import load_folder
+from fsapp.telephony.handler import Visits
+from fsapp.telephony.session import Session
+
+RULES = Rules.from_document(load_folder(Path(__file__).parents[2] / "conf/rules"), 7)
+CALLER = "+381601234567"
+
+
+def channel(called: str, caller: str = CALLER, name: str = "Petar Petrovic", **variables: str) -> bytes:
+    """A CHANNEL_DATA block of the real switch with other values in it."""
+    block = CHANNEL_DATA.decode()
+    for header, value in (("Caller-Caller-ID-Number", caller), ("Caller-Caller-ID-Name", name),
+                          ("Caller-Destination-Number", variables.pop("destination", "fsapp-visit"))):
+        block = re.sub(rf"^{header}: .*$", lambda _, h=header, v=value: f"{h}: {quote(v, safe='')}", block, flags=re.M)
+    extra = {"fsapp_called": called} | variables
+    lines = "".join(f"variable_{name}: {quote(value, safe='')}\n" for name, value in extra.items())
+    return block.replace("variable_direction:", f"{lines}variable_direction:", 1).encode()
+
+
+class Visit:
+    """What one visit said to the switch and wrote down."""
+
+    def __init__(self, said: str, events: list[dict[str, Any]]) -> None:
+        self.commands = [
+            tuple(re.findall(r"^execute-app-(?:name|arg): (.*)$", block, re.M))
+            for block in said.split("\n\n") if "sendmsg" in block
+        ]
+        self.said = said
+        self.events = events
+
+    @property
+    def variables(self) -> dict[str, str]:
+        app, arg = self.commands[0]
+        assert app == "multiset"
+        assert arg.startswith("^^")
+        return dict(pair.split("=", 1) for pair in arg[3:].split(arg[2]))
+
+
+@pytest.fixture
+def visit() -> Iterator[Callable[..., Visit]]:
+    """Runs one visit with the channel data and facts given."""
+    open_sockets = []
+
+    def run(data: bytes, facts: Facts = NO_FACTS, rules: Rules | None = RULES) -> Visit:
+        near, far = pair()
+        open_sockets.extend((near, far))
+        events: list[dict[str, Any]] = []
+        asked: list[str | None] = []
+        visits = Visits(lambda key: (asked.append(key), facts)[1], events.append, lambda: rules)
+        session = Session(near)
+        greenlet = gevent.spawn(visits, session)
+        assert read_until(far, b"connect\n\n") == b"connect\n\n"
+        far.sendall(data)
+        said = read_until(far, b"exit\n\n").decode()
+        far.sendall(OK * said.count("sendmsg") + BYE + NOTICE)
+        far.close()
+        greenlet.get(timeout=10)
+        return Visit(said, events)
+
+    yield run
+    for sock in open_sockets:
+        sock.close()
+
+
+def test_a_callback_is_told_everything_the_contract_names(visit: Callable[..., Visit]) -> None:
+    contact = Contact("renewals", "first-call", CALLER, agent="1002")
+    done = visit(channel("0115550100"), Facts(contacts=(contact,)))
+    decision = done.variables.pop("fsapp_decision")
+    assert done.commands[-1] == ("transfer", "fsapp-queue XML fsapp")
+    assert done.said.endswith("exit\n\n")
+    found = done.variables
+    assert re.fullmatch("[0-9a-f]{26}", decision)
+    del found["fsapp_decision"]
+    assert found == {
+        "fsapp_class": "callback", "fsapp_queue": "agent-1002@fsapp", "cc_base_score": "305003580",
+        "fsapp_reason": "open-contact", "fsapp_campaign": "renewals", "fsapp_stage": "first-call",
+        "fsapp_contact": f"renewals/first-call/{CALLER}", "fsapp_agent": "1002", "fsapp_tried": "agent-1002@fsapp",
+    }
+
+
+def test_the_event_says_what_was_decided_for_whom_and_when(visit: Callable[..., Visit]) -> None:
+    before = datetime.now(UTC).timestamp()
+    done = visit(channel("+381115550200"))
+    [event] = done.events
+    assert event["type"] == "call_routed"
+    assert event["id"] == done.variables["fsapp_decision"]
+    assert before <= event["at"] <= datetime.now(UTC).timestamp()
+    assert (event["caller"], event["called"], event["class"]) == (CALLER, "+381115550200", "new-customer")
+    assert event["call"] == "d6d78254-60c5-4aab-b5a8-00322e8f5d9c"
+    assert event["rules"] == 7
+    assert [step.rule for step in event["trace"]][-1] == "score"
+
+
+def test_back_from_the_agents_queue_the_call_moves_on_with_its_class_and_score(visit: Callable[..., Visit]) -> None:
+    contact = Contact("renewals", "first-call", CALLER, agent="1002")
+    first = visit(channel("0115550100"), Facts(contacts=(contact,))).variables
+    second = visit(channel("0115550100", cc_cause="cancel", **first), Facts(contacts=(contact,))).variables
+    assert second["fsapp_queue"] == "renewals.first-call@fsapp"
+    assert second["fsapp_class"] == "callback"
+    assert second["cc_base_score"] == first["cc_base_score"]
+    assert second["fsapp_agent"] == ""
+    assert second["fsapp_decision"] != first["fsapp_decision"]
+    third = visit(channel("0115550100", cc_cause="cancel", **second), DEGRADED).variables
+    assert third["fsapp_queue"] == "renewals.first-call@fsapp"
+    assert third["fsapp_degraded"] == "true"
+
+
+def test_an_answered_call_is_hung_up_and_written_down(visit: Callable[..., Visit]) -> None:
+    first = visit(channel("0115550300")).variables
+    done = visit(channel("0115550300", cc_cause="answered", cc_agent="1004", **first))
+    assert done.commands == [("hangup", "NORMAL_CLEARING")]
+    [event] = done.events
+    assert (event["type"], event["agent"], event["queue"], event["decision"]) == (
+        "call_ended", "1004", "helpdesk@fsapp", first["fsapp_decision"])
+
+
+def test_an_unknown_number_is_told_so(visit: Callable[..., Visit]) -> None:
+    done = visit(channel("+381115559999"))
+    assert done.commands[-1] == ("transfer", "fsapp-unknown XML fsapp")
+    assert "fsapp_class" not in done.variables
+    assert done.events[0]["type"] == "call_refused"
+
+
+def test_without_redis_a_call_is_decided_and_says_so(visit: Callable[..., Visit]) -> None:
+    done = visit(channel("0115550300"), DEGRADED).variables
+    assert done["fsapp_class"] == "service"
+    assert done["fsapp_reason"] == "degraded-service-line"
+    assert done["fsapp_degraded"] == "true"
+
+
+def test_without_rules_the_call_is_left_to_the_dialplan(visit: Callable[..., Visit]) -> None:
+    done = visit(channel("0115550300"), rules=None)
+    assert done.said == "exit\n\n"
+    assert done.events == []
+
+
+def test_a_call_the_dialplan_has_taken_elsewhere_is_left_alone(visit: Callable[..., Visit]) -> None:
+    done = visit(channel("0115550300", destination="fsapp-queue"))
+    assert done.said == "exit\n\n"
+
+
+def test_a_right_leads_to_its_agent(visit: Callable[..., Visit]) -> None:
+    right = Right("1005", datetime.now(UTC) + timedelta(hours=1), "renewals", "first-call")
+    found = visit(channel("0115550300"), Facts(rights=(right,))).variables
+    assert (found["fsapp_class"], found["fsapp_agent"]) == ("callback", "1005")
+    assert found["fsapp_reason"] == "direct-callback"
+
+
+@pytest.mark.parametrize("hostile", [
+    "+36\nvariable_fsapp_class: callback", "Eve\n\napi echo X", "${system(id)}", "a|b|c", "%0A%0Aexit", "x\u2028y",
+    "\u202eevil", "'\"\\`", "\x00\x07", "A" * 4096, "\r\n\r\nsendmsg", "Kov\xe1cs", "100% \u010ceda",
+])
+def test_a_hostile_number_or_name_changes_nothing(visit: Callable[..., Visit], hostile: str) -> None:
+    for data in (channel("0115550300", caller=hostile), channel("0115550300", name=hostile)):
+        done = visit(data)
+        assert [command[0] for command in done.commands] == ["multiset", "transfer"]
+        assert done.said.count("\n\n") == 3
+        assert "${" not in done.said
+        assert done.variables["fsapp_class"] == "service"
+        assert done.variables["fsapp_queue"] == "helpdesk@fsapp"
+
+
+def test_a_name_that_was_cleaned_is_what_the_switch_shows_from_now_on(visit: Callable[..., Visit]) -> None:
+    found = visit(channel("0115550300", name="Eve\n|x")).variables
+    assert found["caller_id_name"] == "Eve x"
+    assert "caller_id_number" not in found
+
+
+@pytest.mark.parametrize("forged", [
+    {"fsapp_class": "boss"}, {"cc_base_score": "2147483648"}, {"cc_base_score": "-1"}, {"cc_base_score": "x"},
+    {"fsapp_stage": "gone", "fsapp_campaign": "gone"},
+])
+def test_variables_that_are_not_ours_are_not_believed(visit: Callable[..., Visit], forged: dict[str, str]) -> None:
+    earlier = {
+        "fsapp_decision": "1", "fsapp_class": "callback", "cc_base_score": "305003580", "fsapp_reason": "open-contact",
+        "fsapp_campaign": "renewals", "fsapp_stage": "first-call", "cc_cause": "cancel",
+    }
+    assert visit(channel("0115550300", **earlier)).variables["fsapp_class"] == "callback"
+    found = visit(channel("0115550300", **(earlier | forged))).variables
+    assert found["fsapp_class"] == "service"
+    assert found["cc_base_score"] == "101003540"
+
+
+@pytest.mark.parametrize("say", [0, 1, 2])
+def test_a_caller_who_hangs_up_at_any_step_ends_the_visit(say: int) -> None:
+    near, far = pair()
+    session = Session(near)
+    greenlet = gevent.spawn(Visits(lambda _key: NO_FACTS, lambda _event: None, lambda: RULES), session)
+    read_until(far, b"connect\n\n")
+    if say >= 1:
+        far.sendall(channel("0115550300"))
+        read_until(far, b"exit\n\n")
+    if say >= 2:
+        far.sendall(OK + NOTICE)
+    far.close()
+    with pytest.raises(HangUp):
+        greenlet.get(timeout=10)
+    session.close()
+    near.close()
