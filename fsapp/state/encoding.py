@@ -1,0 +1,89 @@
+"""Which encoding a text file is written in. Reads the file and changes nothing; does not know what is in it."""
+
+from __future__ import annotations
+
+import codecs
+from typing import BinaryIO
+
+from fsapp.errors import ContactsError
+
+__all__ = ["detect_encoding"]
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NO_TEXT = (
+    (b"PK\x03\x04", "an Excel workbook or a zip file"), (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x1f\x8b", "a gzip file"), (b"%PDF", "a PDF file"),
+)
+_PAGES = {
+    "cp1250": "AL BA CZ HR HU ME PL RO RS SI SK XK",
+    "cp1251": "BG BY KG KZ MK MN RU TJ UA UZ",
+    "cp1253": "CY GR",
+    "cp1254": "AZ TR",
+    "cp1257": "EE LT LV",
+}
+_PAGE_OF = {region: page for page, regions in _PAGES.items() for region in regions.split()}
+# Where ISO 8859-2 has s and z with caron and Windows 1250 has signs that stand in no name.
+_LATIN2_CARONS = b"\xa9\xae\xb9\xbe"
+_SAMPLE = 1 << 16
+_PAGE = 1 << 20
+
+
+def detect_encoding(file: BinaryIO, name: str, region: str) -> str:
+    """The encoding of a seekable file as Python names it: by its mark, by being UTF-16 or UTF-8, else `region`'s.
+
+    ContactsError when it is empty or no text at all.
+    """
+    file.seek(0)
+    sample = file.read(_SAMPLE)
+    if not sample.strip():
+        raise ContactsError(f"{name}: is empty")
+    for start, what in _NO_TEXT:
+        if sample.startswith(start):
+            raise ContactsError(f"{name}: is {what}: save it as CSV")
+    for mark, encoding in _MARKS:
+        if sample.startswith(mark):
+            return encoding
+    # Without a mark: Latin letters in UTF-16 have a zero as every other byte.
+    if sample[1::2].count(0) * 5 > len(sample):
+        return "utf-16-le"
+    if sample[0::2].count(0) * 5 > len(sample):
+        return "utf-16-be"
+    high = _high_bytes_unless_utf8(file)
+    if high is None:
+        return "utf-8"
+    page = _PAGE_OF.get(region, "cp1252")
+    windows = any(0x80 <= byte < 0xA0 for byte in high)
+    if page == "cp1250" and not windows and any(byte in _LATIN2_CARONS for byte in high):
+        return "iso8859-2"
+    # These pages leave some bytes undefined; a file that uses them is taken for the ISO one that has them all.
+    try:
+        high.decode(page)
+    except UnicodeDecodeError:
+        return "iso8859-2" if page == "cp1250" else "latin-1"
+    return page
+
+
+def _high_bytes_unless_utf8(file: BinaryIO) -> bytes | None:
+    """None if the whole file is UTF-8, else which bytes above ASCII it uses."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    strict = True
+    used: set[int] = set()
+    while page := file.read(_PAGE):
+        if not page.isascii():
+            used.update(page)
+        if strict:
+            try:
+                decoder.decode(page)
+            except UnicodeDecodeError:
+                strict = False
+    if strict:
+        try:
+            decoder.decode(b"", final=True)
+            return None
+        except UnicodeDecodeError:
+            pass  # ends in the middle of a character: some other encoding
+    return bytes(sorted(byte for byte in used if byte >= 0x80))

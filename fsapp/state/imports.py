@@ -1,0 +1,226 @@
+"""Contacts in bulk, all or nothing: an import is invisible until its last command, whatever kills it before.
+
+An import takes a batch number and is pending. What it writes carries that number and holds the entry it replaces, which
+readers go on seeing. One command ends the pending state, and all of it is visible at once. An import that was cut off
+stays pending without a lease: the next one takes it back first. Does not read files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import redis
+
+from fsapp.errors import StateError, StateRefused
+from fsapp.log import get_logger, mask
+from fsapp.state import keys, scripts
+from fsapp.state.connection import redis_faults
+from fsapp.state.contacts import Entry, Visibility, pack, unpack
+
+__all__ = ["CHUNK", "Import", "Written"]
+
+CHUNK = 1000
+_ATTEMPTS = 20
+_log = get_logger("contacts")
+
+
+@dataclass(slots=True)
+class Written:
+    """What an import did: contacts that are new, that replaced one, and those among them that stay closed."""
+
+    added: int = 0
+    updated: int = 0
+    closed: int = 0
+
+
+class Import:
+    """One import into one stage: `with Import(client, "renewals/first-call") as bulk: bulk.write(rows)`.
+
+    Leaving the block makes everything visible at once; leaving it by an exception takes everything back. A contact
+    that is there already keeps when it was attempted, and stays closed unless `reopen`. Of two imports of one contact
+    the one that finishes last wins. Raises StateUnavailable or StateRefused when Redis does not do it.
+    """
+
+    def __init__(self, client: redis.Redis, stage_id: str, *, reopen: bool = False) -> None:
+        self._client = client
+        self._stage_id = stage_id
+        self._reopen = reopen
+        self._batch = 0
+        self._nested = False
+        self._begin = client.register_script(scripts.BEGIN_IMPORT)
+        self._finish = client.register_script(scripts.FINISH_IMPORT)
+        self._write = client.register_script(scripts.WRITE_IMPORT)
+        self._swap = client.register_script(scripts.SWAP)
+        self.written = Written()
+
+    def __enter__(self) -> Import:
+        with redis_faults(self._client):
+            self._sweep()
+            self._batch = int(self._begin(keys=[keys.IMPORTS, keys.LEASE_PREFIX], args=[keys.LEASE_S]))
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _where: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._take_back()
+            return
+        with redis_faults(self._client):
+            if not self._end(self._batch):
+                raise _interrupted()
+        if self._nested:
+            self._tidy()
+
+    def write(self, rows: Sequence[tuple[str, Entry]]) -> None:
+        """Write contacts: pairs of number and entry, no number twice, best CHUNK at a time."""
+        left = list(rows)
+        for _ in range(_ATTEMPTS):
+            if not left:
+                return
+            with redis_faults(self._client):
+                left = self._write_once(left)
+        if left:
+            raise StateRefused(f"{len(left)} contacts are changed by others all the time: try again")
+
+    def _write_once(self, rows: Sequence[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
+        """Write what nobody else changes meanwhile; the rest is returned."""
+        places = [keys.contacts(number) for number, _entry in rows]
+        state, *seen = self._client.execute_command("MGET", keys.IMPORTS, *places)
+        visibility = Visibility.parse(state)
+        args: list[object] = [keys.LEASE_S]
+        earlier: list[Entry | None] = []
+        for (number, entry), value in zip(rows, seen, strict=True):
+            entries = _readable(number, value) if value else {}
+            old = entries.get(self._stage_id)
+            shown = visibility.of(old)
+            entries[self._stage_id] = self._merged(entry, old, shown, visibility)
+            earlier.append(shown)
+            self._nested = self._nested or old is not None
+            args += (value or b"", pack(entries))
+        changed = self._write(keys=[keys.import_lease(self._batch), *places], args=args)
+        if changed == -1:
+            raise _interrupted()
+        missed = set(changed)
+        for place, shown in enumerate(earlier):
+            if place not in missed:
+                self._count(shown)
+        return [rows[place] for place in changed]
+
+    def _merged(self, entry: Entry, old: Entry | None, shown: Entry | None, visibility: Visibility) -> Entry:
+        if old is None:
+            return entry._replace(batch=self._batch)
+        return entry._replace(
+            batch=self._batch,
+            open=entry.open if shown is None or self._reopen else shown.open,
+            attempted_at=entry.attempted_at if shown is None else shown.attempted_at,
+            previous=_trimmed(old, visibility, ()),
+        )
+
+    def _count(self, shown: Entry | None) -> None:
+        if shown is None:
+            self.written.added += 1
+        else:
+            self.written.updated += 1
+            self.written.closed += not (shown.open or self._reopen)
+
+    def _end(self, batch: int) -> bool:
+        return bool(self._finish(keys=[keys.IMPORTS, keys.import_lease(batch)], args=[batch]))
+
+    def _take_back(self) -> None:
+        """Undo this import. If Redis is gone too, the next import does it: nobody sees anything of it till then."""
+        try:
+            with redis_faults(self._client):
+                self._client.delete(keys.import_lease(self._batch))
+                self._rewrite({self._batch})
+                self._end(self._batch)
+        except StateError as error:
+            _log.warning("import_left_for_the_next", batch=self._batch, error=str(error))
+
+    def _tidy(self) -> None:
+        """Forget the entries that were replaced; they only cost memory, so a failure here fails nothing."""
+        try:
+            with redis_faults(self._client):
+                self._rewrite(())
+        except StateError as error:
+            _log.warning("import_not_tidied", batch=self._batch, error=str(error))
+
+    def _sweep(self) -> None:
+        """Take back every import that is pending without a sign of life."""
+        pending = sorted(Visibility.parse(self._client.get(keys.IMPORTS)).pending)
+        dead = {batch for batch in pending if not self._client.exists(keys.import_lease(batch))}
+        if dead:
+            _log.info("import_taken_back", batches=sorted(dead))
+            self._rewrite(dead)
+            for batch in dead:
+                self._end(batch)
+
+    def _rewrite(self, dead: Collection[int]) -> None:
+        """Take the dead batches out of all contacts, and what visible entries replaced."""
+        page: list[bytes] = []
+        for key in self._client.scan_iter(match=keys.ALL_CONTACTS, count=CHUNK):
+            page.append(key)
+            if len(page) >= CHUNK:
+                self._rewrite_page(page, dead)
+                page = []
+        self._rewrite_page(page, dead)
+
+    def _rewrite_page(self, page: Sequence[bytes], dead: Collection[int]) -> None:
+        for _ in range(_ATTEMPTS):
+            if not page:
+                return
+            state, *values = self._client.execute_command("MGET", keys.IMPORTS, *page)
+            change = _rewriter(Visibility.parse(state), dead)
+            changes = [
+                (key, value, after)
+                for key, value in zip(page, values, strict=True)
+                if value is not None and (after := change(key, value)) != value
+            ]
+            if not changes:
+                return
+            args = [part for _key, value, after in changes for part in (value, after, 0)]
+            again = self._swap(keys=[key for key, _value, _after in changes], args=args)
+            page = [changes[place][0] for place in again]
+        raise StateRefused(f"{len(page)} contacts are changed by others all the time: try again")
+
+
+def _rewriter(visibility: Visibility, dead: Collection[int]) -> Callable[[bytes, bytes], bytes]:
+    def after(key: bytes, value: bytes) -> bytes:
+        try:
+            entries = unpack(value)
+        except ValueError as error:
+            _log.warning("bad_value", key=mask(key.decode("utf-8", "replace")), error=str(error))
+            return value
+        if all(entry.previous is None and entry.batch not in dead for entry in entries.values()):
+            return value
+        kept = {stage: _trimmed(entry, visibility, dead) for stage, entry in entries.items()}
+        return pack({stage: entry for stage, entry in kept.items() if entry is not None})
+
+    return after
+
+
+def _trimmed(entry: Entry | None, visibility: Visibility, dead: Collection[int]) -> Entry | None:
+    """An entry without the links of dead batches and without what its first visible link replaced."""
+    if entry is None:
+        return None
+    if entry.batch in dead:
+        return _trimmed(entry.previous, visibility, dead)
+    if entry.previous is None:
+        return entry
+    if not visibility.hides(entry.batch):
+        return entry._replace(previous=None)
+    return entry._replace(previous=_trimmed(entry.previous, visibility, dead))
+
+
+def _readable(number: str, value: bytes) -> dict[str, Entry]:
+    try:
+        return unpack(value)
+    except ValueError:
+        raise StateRefused(
+            f"what Redis holds for {number} cannot be read: look at {keys.contacts(number)}, or delete it"
+        ) from None
+
+
+def _interrupted() -> StateRefused:
+    return StateRefused(f"the import paused for more than {keys.LEASE_S} s and was given up: run it again")
