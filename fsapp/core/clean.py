@@ -24,22 +24,22 @@ def clean_text(value: str, limit: int) -> str:
     At most `limit` characters; Unicode in its composed form. Right-to-left overrides and zero-width characters are
     format characters and go, the letters of right-to-left scripts stay.
     """
-    value = unicodedata.normalize("NFC", value[: limit * 4])
     kept = []
-    for char in value:
+    for char in value[: limit * 4]:
         category = unicodedata.category(char)
         if category[0] == "Z" or char in "\t\n\r\x0b\x0c\x85":
             kept.append(" ")
         elif category[0] != "C":
             kept.append(char)
-    return " ".join("".join(kept).split())[:limit].rstrip()
+    # Composed last: what stood apart by an invisible character may compose now.
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())[:limit].rstrip()
 
 
 def clean_number(value: str) -> str:
     """A caller's or called number as one harmless line of at most 64 characters; digits stay as they came."""
     if _SAFE_NUMBER.match(value):
         return value
-    return clean_text(value, MAX_NUMBER).translate(_SWITCH_SYNTAX).strip()
+    return " ".join(clean_text(value, MAX_NUMBER).translate(_SWITCH_SYNTAX).split())
 
 
 def clean_name(value: str) -> str:

@@ -27,7 +27,7 @@ class CallClass(StrEnum):
 class NumberKind(StrEnum):
     ORDINARY = "ordinary"    # fixed, mobile, freephone: has an E.164 form, may be dialled back
     PREMIUM = "premium"      # has an E.164 form, costs who dials it: never dialled back
-    SHORT = "short"          # 3 to 6 digits: an emergency or service code, or an extension of the house
+    SHORT = "short"          # 2 to 6 digits: an emergency or service code, or an extension of the house
     ANONYMOUS = "anonymous"  # withheld
     INVALID = "invalid"      # nonsense
 

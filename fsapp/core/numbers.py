@@ -17,9 +17,12 @@ _ANONYMOUS = frozenset({
     "no number", "no caller id", "none", "null", "nobody", "0",
 })
 _SHORT = re.compile(r"[0-9]{2,6}\Z", re.ASCII)
+# What trunks send for a withheld number.
+_ZEROS = re.compile(r"\+?0+\Z", re.ASCII)
 # What people write around and between digits; anything else makes a number nonsense.
 _SPELLING = re.compile(r"[0-9+()\-./ ]+\Z", re.ASCII)
 _EXTENSION = re.compile(r"\s*(?:;?\s*ext\.?\s*=?|;extension=|[x#])\s*([0-9]{1,8})\Z", re.ASCII | re.IGNORECASE)
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _PREMIUM = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
 
 
@@ -47,6 +50,8 @@ def normalise(raw: str, region: str) -> PhoneNumber:
     if not _SPELLING.match(text):
         return PhoneNumber(raw, None, NumberKind.INVALID, extension)
     digits = re.sub(r"[^0-9+]", "", text)
+    if _ZEROS.match(digits):
+        return PhoneNumber(raw, None, NumberKind.ANONYMOUS, extension)
     if _SHORT.match(digits):
         return PhoneNumber(raw, None, NumberKind.SHORT, extension)
     return _parse(raw, digits, region, extension)
@@ -65,14 +70,27 @@ def _user_part(text: str) -> tuple[str, str | None]:
 
 def _parse(raw: str, digits: str, region: str, extension: str | None) -> PhoneNumber:
     nonsense = PhoneNumber(raw, None, NumberKind.INVALID, extension)
-    if digits.startswith("00") and not digits.startswith("000"):
+    if "+" in digits[1:] or digits.startswith("000"):
+        return nonsense
+    if digits.startswith("00"):
         digits = "+" + digits[2:]
     try:
         number = phonenumbers.parse(digits, region)
     except NumberParseException:
         return nonsense
     kind = phonenumbers.number_type(number)
-    if kind == PhoneNumberType.UNKNOWN and not phonenumbers.is_possible_number(number):
-        return nonsense
     e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if not _E164.match(e164):
+        return nonsense
+    if kind == PhoneNumberType.UNKNOWN and not (phonenumbers.is_possible_number(number) and _stable(e164)):
+        return nonsense
     return PhoneNumber(raw, e164, NumberKind.PREMIUM if kind in _PREMIUM else NumberKind.ORDINARY, extension)
+
+
+def _stable(e164: str) -> bool:
+    """Whether the E.164 form of a number of no known kind means the same when read again."""
+    try:
+        again = phonenumbers.parse(e164, None)
+    except NumberParseException:
+        return False
+    return phonenumbers.format_number(again, PhoneNumberFormat.E164) == e164
