@@ -43,7 +43,8 @@ def test_extensions_are_kept_apart(written, extension):
 
 
 @pytest.mark.parametrize("written", ["", " ", "anonymous", "0000000", "+0", "Anonymous", "Restricted",
-                                     "sip:anonymous@anonymous.invalid", "sip:", "tel:", ";ext=1", "unavailable", "private", "Unknown", "0"])
+                                     "sip:anonymous@anonymous.invalid", "sip:", "tel:", ";ext=1",
+                                     "unavailable", "private", "Unknown", "0"])
 def test_withheld(written):
     number = normalise(written, "RS")
     assert (number.e164, number.kind, number.key) == (None, NumberKind.ANONYMOUS, None)
