@@ -9,6 +9,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from fsapp.core.model import NumberKind, PhoneNumber
+from fsapp.core.plain import plain_e164
 
 __all__ = ["normalise"]
 
@@ -33,6 +34,9 @@ def normalise(raw: str, region: str) -> PhoneNumber:
     Understands `+`, `00`, national and international spellings without a plus, `tel:` and `sip:` addresses and
     extensions (`;ext=`, `x`, `#`). Never raises: nonsense comes back as INVALID, with what was written kept in `raw`.
     """
+    plain = plain_e164(raw, region)
+    if plain is not None:
+        return PhoneNumber(raw, plain, NumberKind.ORDINARY)
     text = raw.strip()
     lowered = text.lower()
     for scheme in ("sips:", "sip:", "tel:"):
