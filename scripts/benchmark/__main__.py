@@ -23,6 +23,7 @@ from processes import ROOT, App, BenchError, Processes
 
 NAMES = (*LOOPS, "waiting", "generator")
 WARM_UP_CALLS = 500
+BUSY = 0.8
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +36,7 @@ def main(rounds: int, quick: bool, names: tuple[str, ...], contacts: bool, as_js
     """Measure fsapp beside stock greenswitch on this machine.
 
     The apps run on one core, Redis and the calls on another. A missed target does not change the exit status, a call
-    that was not routed as it must be does.
+    that was not routed as it must be does. Where the time goes: `py-spy top --pid PROCESS` while `--only closed` runs.
     """
     if contacts and as_json:
         raise click.UsageError("--contacts prints text of its own: run scripts/bench-contacts --json beside --json")
@@ -101,7 +102,7 @@ class Bench:
         apps = [self._processes.start_script("stock"), ours]
         rounds: dict[tuple[str, str], list[Measured]] = {}
         for app in apps:
-            _say(f"warming up {app.name}")
+            _say(f"warming up {app.name}, process {app.process.pid}")
             measure(self._processes, app, Loop("warm", "warming up", WARM_UP_CALLS), self._callers(WARM_UP_CALLS))
         for number in range(self._rounds):
             for loop in loops:
@@ -151,6 +152,8 @@ def _text(found: dict[str, Any]) -> str:
         for loop in found["loops"].values():
             lines += [loop["says"], _row("  stock greenswitch", loop["stock"]), _row("  fsapp", loop["fsapp"])]
         lines.append("")
+        if any(of[app]["load_busy"] > BUSY for of in found["loops"].values() for app in ("stock", "fsapp")):
+            lines += ["The load generator was busy most of the time: the apps may be faster than shown.", ""]
     if "generator" in found:
         lines += [_row("the load itself, closed loop", found["generator"]), ""]
     if "waiting" in found:
