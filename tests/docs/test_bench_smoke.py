@@ -1,4 +1,4 @@
-"""scripts/bench works: its load is answered, it notices a call that goes wrong, its verdicts can be both. No timings."""
+"""scripts/bench works: its load is answered, it notices calls that go wrong, its verdicts can be both. No timings."""
 
 from __future__ import annotations
 
