@@ -106,18 +106,21 @@ def _entry(values: Any, depth: int = 0) -> Entry:
         entry = Entry(*values)
     except TypeError as error:
         raise ValueError(f"not an entry: {error}") from None
-    numbers = (entry.attempted_at, entry.priority, entry.due_at)
-    texts = (entry.agent, entry.timezone, entry.list)
+    open_, batch, name, agent, attempted_at, priority, due_at, timezone, list_, fields, previous = entry
+    # Written out: this runs for every contact of every call.
     if not (
-        isinstance(entry.open, bool) and isinstance(entry.batch, int) and isinstance(entry.fields, dict)
-        and (entry.name == "" or isinstance(entry.name, str))
-        and all(value is None or isinstance(value, (int, float)) for value in numbers)
-        and all(value is None or isinstance(value, str) for value in texts)
-        and depth < _DEEPEST
+        (open_ is True or open_ is False) and isinstance(batch, int) and isinstance(name, str)
+        and (agent is None or isinstance(agent, str))
+        and (attempted_at is None or isinstance(attempted_at, (int, float)))
+        and (priority is None or isinstance(priority, int))
+        and (due_at is None or isinstance(due_at, (int, float)))
+        and (timezone is None or isinstance(timezone, str))
+        and (list_ is None or isinstance(list_, str))
+        and isinstance(fields, dict) and depth < _DEEPEST
     ):
         raise ValueError("not an entry")
-    if entry.previous is not None:
-        return entry._replace(previous=_entry(entry.previous, depth + 1))
+    if previous is not None:
+        return entry._replace(previous=_entry(previous, depth + 1))
     return entry
 
 

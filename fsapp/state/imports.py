@@ -7,14 +7,16 @@ stays pending without a lease: the next one takes it back first. Does not read f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from types import TracebackType
 
 import redis
 
 from fsapp.errors import StateError, StateRefused
-from fsapp.log import get_logger, mask
+from fsapp.log import get_logger
 from fsapp.state import keys, scripts
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import Entry, Visibility, pack, unpack
@@ -48,7 +50,8 @@ class Import:
         self._stage_id = stage_id
         self._reopen = reopen
         self._batch = 0
-        self._nested = False
+        self._touched: list[str] = []
+        self._replaced: list[str] = []
         self._begin = client.register_script(scripts.BEGIN_IMPORT)
         self._finish = client.register_script(scripts.FINISH_IMPORT)
         self._write = client.register_script(scripts.WRITE_IMPORT)
@@ -70,8 +73,7 @@ class Import:
         with redis_faults(self._client):
             if not self._end(self._batch):
                 raise _interrupted()
-        if self._nested:
-            self._tidy()
+        self._tidy()
 
     def write(self, rows: Sequence[tuple[str, Entry]]) -> None:
         """Write contacts: pairs of number and entry, no number twice, best CHUNK at a time."""
@@ -97,8 +99,10 @@ class Import:
             shown = visibility.of(old)
             entries[self._stage_id] = self._merged(entry, old, shown, visibility)
             earlier.append(shown)
-            self._nested = self._nested or old is not None
+            if old is not None:
+                self._replaced.append(number)
             args += (value or b"", pack(entries))
+        self._touched += [number for number, _entry in rows]
         changed = self._write(keys=[keys.import_lease(self._batch), *places], args=args)
         if changed == -1:
             raise _interrupted()
@@ -133,7 +137,7 @@ class Import:
         try:
             with redis_faults(self._client):
                 self._client.delete(keys.import_lease(self._batch))
-                self._rewrite({self._batch})
+                self._rewrite(map(keys.contacts, self._touched), {self._batch})
                 self._end(self._batch)
         except StateError as error:
             _log.warning("import_left_for_the_next", batch=self._batch, error=str(error))
@@ -142,7 +146,7 @@ class Import:
         """Forget the entries that were replaced; they only cost memory, so a failure here fails nothing."""
         try:
             with redis_faults(self._client):
-                self._rewrite(())
+                self._rewrite(map(keys.contacts, self._replaced), ())
         except StateError as error:
             _log.warning("import_not_tidied", batch=self._batch, error=str(error))
 
@@ -152,30 +156,26 @@ class Import:
         dead = {batch for batch in pending if not self._client.exists(keys.import_lease(batch))}
         if dead:
             _log.info("import_taken_back", batches=sorted(dead))
-            self._rewrite(dead)
+            self._rewrite(self._client.scan_iter(match=keys.ALL_CONTACTS, count=CHUNK), dead)
             for batch in dead:
                 self._end(batch)
 
-    def _rewrite(self, dead: Collection[int]) -> None:
-        """Take the dead batches out of all contacts, and what visible entries replaced."""
-        page: list[bytes] = []
-        for key in self._client.scan_iter(match=keys.ALL_CONTACTS, count=CHUNK):
-            page.append(key)
-            if len(page) >= CHUNK:
-                self._rewrite_page(page, dead)
-                page = []
-        self._rewrite_page(page, dead)
+    def _rewrite(self, places: Iterable[bytes | str], dead: Collection[int]) -> None:
+        """Take the dead batches out of the contacts at these keys, and what visible entries replaced."""
+        waiting = iter(places)
+        while page := list(islice(waiting, CHUNK)):
+            self._rewrite_page(page, dead)
 
-    def _rewrite_page(self, page: Sequence[bytes], dead: Collection[int]) -> None:
+    def _rewrite_page(self, page: Sequence[bytes | str], dead: Collection[int]) -> None:
         for _ in range(_ATTEMPTS):
             if not page:
                 return
             state, *values = self._client.execute_command("MGET", keys.IMPORTS, *page)
-            change = _rewriter(Visibility.parse(state), dead)
+            change = partial(_rewritten, Visibility.parse(state), dead)
             changes = [
                 (key, value, after)
                 for key, value in zip(page, values, strict=True)
-                if value is not None and (after := change(key, value)) != value
+                if value is not None and (after := change(value)) != value
             ]
             if not changes:
                 return
@@ -185,19 +185,15 @@ class Import:
         raise StateRefused(f"{len(page)} contacts are changed by others all the time: try again")
 
 
-def _rewriter(visibility: Visibility, dead: Collection[int]) -> Callable[[bytes, bytes], bytes]:
-    def after(key: bytes, value: bytes) -> bytes:
-        try:
-            entries = unpack(value)
-        except ValueError as error:
-            _log.warning("bad_value", key=mask(key.decode("utf-8", "replace")), error=str(error))
-            return value
-        if all(entry.previous is None and entry.batch not in dead for entry in entries.values()):
-            return value
-        kept = {stage: _trimmed(entry, visibility, dead) for stage, entry in entries.items()}
-        return pack({stage: entry for stage, entry in kept.items() if entry is not None})
-
-    return after
+def _rewritten(visibility: Visibility, dead: Collection[int], value: bytes) -> bytes:
+    try:
+        entries = unpack(value)
+    except ValueError:
+        return value  # readers log it, and it holds nothing of an import
+    if all(entry.previous is None and entry.batch not in dead for entry in entries.values()):
+        return value
+    kept = {stage: _trimmed(entry, visibility, dead) for stage, entry in entries.items()}
+    return pack({stage: entry for stage, entry in kept.items() if entry is not None})
 
 
 def _trimmed(entry: Entry | None, visibility: Visibility, dead: Collection[int]) -> Entry | None:
