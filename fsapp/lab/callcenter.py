@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from fsapp.lab.channel import Channel
     from fsapp.lab.switch import Switch
 
-__all__ = ["AGENT_STATES", "AGENT_STATUSES", "STRATEGIES", "Agent", "CallCenter", "Member", "Queue", "Tier", "from_rules"]
+__all__ = [
+    "AGENT_STATES", "AGENT_STATUSES", "STRATEGIES", "Agent", "CallCenter", "Member", "Queue", "Tier", "from_rules",
+]
 
 TICK_S = 0.1
 DISCARD_ABANDONED_S = 60
@@ -181,8 +183,11 @@ class CallCenter:
         self.agents.pop(name, None)
 
     def served_by(self, agent: str) -> Iterator[str]:
-        """The queues whose callers this agent may be offered now."""
-        return (queue for queue, tier in self._by_agent.get(agent, {}).items() if _offerable(tier))
+        """The queues this agent serves."""
+        return iter(tuple(self._by_agent.get(agent, ())))
+
+    def epoch(self) -> int:
+        return self._switch.clock.epoch()
 
     def staff(self, queue: str) -> list[str]:
         return list(self._by_queue.get(queue, ()))
@@ -215,13 +220,12 @@ class CallCenter:
     # -- members -------------------------------------------------------------------------------------------------
 
     def join(self, queue: Queue, channel: Channel, base_score: int) -> Member:
-        """Put a caller into a queue; the caller's application waits, the dispatcher does the rest."""
+        """A caller as a member of a queue, whom the dispatcher does not see before `enter`."""
         self._joined += 1
-        member = Member(
+        return Member(
             str(uuid4()), queue.name, channel, base_score, self._switch.clock.now(), self._joined,
             channel.profile.caller_id_name, channel.profile.caller_id_number, channel.answered_us // 1_000_000,
         )
-        return member
 
     def enter(self, queue: Queue, member: Member) -> None:
         queue.members[member.uuid] = member

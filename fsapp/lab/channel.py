@@ -167,10 +167,10 @@ class Channel:
         if self.answered or not self.up:
             return
         self.answered_us = self.switch.clock_us()
-        self.progress_us = self.progress_us or self.answered_us
-        self.call_state, self.answer_state = "ACTIVE", "answered"
-        self.set("endpoint_disposition", "ANSWER")
+        self.answer_state = "answered"
         self.switch.fire("CHANNEL_ANSWER", self)
+        self.call_state = "ACTIVE"
+        self.set("endpoint_disposition", "ANSWER")
         self.wake()
 
     def early_media(self) -> None:
@@ -186,8 +186,7 @@ class Channel:
             return
         self.hangup_cause = cause
         self.end = why
-        self.hangup_us = self.switch.clock_us()
-        self.call_state, self.answer_state = "HANGUP", "hangup"
+        self.answer_state = "hangup"
         self.switch.fire("CHANNEL_HANGUP", self)
         self.wake()
 
@@ -248,21 +247,21 @@ class Channel:
 
     def _enter(self, destination: str, dialplan: str, context: str) -> None:
         self._moved_to = None
-        now_us = self.switch.clock_us()
-        source = f"{now_us // 1_000_000}:{uuid4()}:bl_xfer:{destination}/{context}/{dialplan}"
-        history = self.variables.get("transfer_history")
-        if history:
-            source_list = history.removeprefix("ARRAY::") + "|:" + source
-            self.set("transfer_history", f"ARRAY::{source_list}")
-        else:
-            self.set("transfer_history", source)
-        self.set("transfer_source", source)
+        source = self.remember(f"bl_xfer:{destination}/{context}/{dialplan}")
         old = self.profile
         self.profile = replace(
             old, destination_number=destination, dialplan=dialplan, context=context, rdnis=old.destination_number,
-            transfer_source=source, index=old.index + 1, created_us=now_us,
+            transfer_source=source, index=old.index + 1, created_us=self.switch.clock_us(),
         )
         self.hit_dialplan = True
+
+    def remember(self, what: str) -> str:
+        """Note in the call's own variables how it came where it is; the note."""
+        source = f"{self.switch.clock.epoch()}:{uuid4()}:{what}"
+        history = self.variables.get("transfer_history", "").removeprefix("ARRAY::")
+        self.set("transfer_history", f"ARRAY::{history}|:{source}" if history else source)
+        self.set("transfer_source", source)
+        return source
 
     def _inline(self, action: Action) -> None:
         self.execute(action.application, action.data)
@@ -299,7 +298,8 @@ class Channel:
         if self.state == "CS_REPORTING":
             return
         self.cancel_scheduled()
-        self.state = "CS_HANGUP"
+        self.state, self.call_state = "CS_HANGUP", "HANGUP"
+        self.hangup_us = self.switch.clock_us()
         self.switch.fire("CHANNEL_STATE", self, variables=False)
         self.state = "CS_REPORTING"
         self.set("hangup_cause", self.hangup_cause)

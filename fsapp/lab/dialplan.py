@@ -155,7 +155,7 @@ def _settings(roots: Mapping[str, ElementTree.Element], given: dict[str, str], f
                 if key not in given:
                     values[key] = _globals(value, values)
             elif command != "include":  # the whole folder is read anyway
-                faults.append(f"{name}: X-PRE-PROCESS {command} {data!r}: the lab knows only set NAME=VALUE and include")
+                faults.append(f"{name}: X-PRE-PROCESS {command} {data!r}: the lab knows only set and include")
     return values
 
 
@@ -185,7 +185,7 @@ class _Loader:
         stops = element.get("break", "on-false")
         if stops not in _BREAKS:
             self._faults.append(f"{where}: break={stops!r} is none of {', '.join(_BREAKS)}")
-        foreign = element.keys() - {"field", "expression", "break"}
+        foreign = set(element.keys()) - {"field", "expression", "break"}
         if foreign:
             self._faults.append(f"{where}: the lab does not know the attribute {', '.join(sorted(foreign))}")
         if element.find("condition") is not None:

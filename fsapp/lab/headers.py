@@ -33,6 +33,7 @@ _STATE_NUMBERS = {
     "CS_NEW": 0, "CS_INIT": 2, "CS_ROUTING": 3, "CS_SOFT_EXECUTE": 3, "CS_EXECUTE": 4, "CS_EXCHANGE_MEDIA": 5,
     "CS_CONSUME_MEDIA": 7, "CS_HANGUP": 10, "CS_REPORTING": 11,
 }
+_HANGUP_NUMBER = _STATE_NUMBERS["CS_HANGUP"]
 _CODEC = (
     "Channel-Read-Codec-Name: L16\nChannel-Read-Codec-Rate: 8000\nChannel-Read-Codec-Bit-Rate: 128000\n"
     "Channel-Write-Codec-Name: L16\nChannel-Write-Codec-Rate: 8000\nChannel-Write-Codec-Bit-Rate: 128000\n"
@@ -100,10 +101,13 @@ def _profile(prefix: str, channel: Channel) -> str:
 def channel_block(channel: Channel, *, variables: bool = True) -> str:
     """What an event says of a channel: its state, its caller profile, the other leg and its variables."""
     uuid = channel.uuid
+    number = _STATE_NUMBERS.get(channel.state, 0)
+    if channel.hangup_cause and number < _HANGUP_NUMBER:  # it is named by what runs, and numbered by what is next
+        number = _HANGUP_NUMBER
     hangup = f"Hangup-Cause: {channel.hangup_cause}\n" if channel.hangup_cause else ""
     text = (
         f"Channel-State: {channel.state}\nChannel-Call-State: {channel.call_state}\n"
-        f"Channel-State-Number: {_STATE_NUMBERS.get(channel.state, 0)}\nChannel-Name: {encode(channel.name)}\n"
+        f"Channel-State-Number: {number}\nChannel-Name: {encode(channel.name)}\n"
         f"Unique-ID: {uuid}\nCall-Direction: {channel.direction}\nPresence-Call-Direction: {channel.direction}\n"
         f"Channel-HIT-Dialplan: {'true' if channel.hit_dialplan else 'false'}\nChannel-Call-UUID: {uuid}\n"
         f"Answer-State: {channel.answer_state}\n{hangup}{_CODEC}{_profile('Caller', channel)}"

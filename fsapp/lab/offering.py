@@ -66,10 +66,6 @@ class _Offer:
             ("CC-Agent", agent.name), ("CC-Agent-Type", agent.type), ("CC-Agent-System", _SYSTEM), *self._identity(),
             *self._dnis(),
         ])
-        self._switch.publish(
-            "offered", member.channel, queue=self._queue.name, member=member.uuid, agent=agent.name,
-            waiting=len(self._queue.waiting),
-        )
         if not member.channel.up or member.state == "Abandoned":
             return
         member.connecting = True
@@ -85,11 +81,13 @@ class _Offer:
         member, agent = self._member, self._agent
         contact = agent.contact or f"user/{agent.name}"
         called = contact.rpartition("/")[2]
+        name = member.channel.variables.get("effective_caller_id_name") or member.cid_name
+        number = member.channel.variables.get("effective_caller_id_number") or member.cid_number
         leg = Channel(
             self._switch, contact, Profile(
-                caller_id_name=member.cid_name, caller_id_number=member.cid_number, orig_name=member.cid_name,
-                orig_number=member.cid_number, callee_name="Outbound Call", callee_number=called,
-                ani=member.cid_number, destination_number=called, context="default", dialplan="",
+                caller_id_name=name, caller_id_number=number, orig_name=name, orig_number=number,
+                callee_name="Outbound Call", callee_number=called, ani=number, destination_number=called,
+                context="default", dialplan="",
             ),
             direction="outbound", actions=(),
             variables=(

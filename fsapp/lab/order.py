@@ -1,4 +1,4 @@
-"""Whether callers are offered in the order of their scores. Pure: hears the lab's events, knows nothing of its dispatcher."""
+"""Whether callers are offered in the order of their scores. Pure: hears events, knows nothing of the dispatcher."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ _log = get_logger("lab")
 Observer = Callable[[dict[str, Any]], None]
 Phone = Callable[[Agent, Channel], Reaction]
 _STOP_S = 5.0             # real seconds all calls together may take to end when the switch stops
+_SHORTEST_TICK_S = 0.001  # real seconds, however fast the clock
 _OUTCOMES = {"caller": "abandoned", "hangup": "refused", "killed": "cut", "cut": "cut"}
 
 
@@ -89,7 +90,7 @@ class Switch:
         while not self._stopping.is_set():
             self.callcenter.dispatch()
             next_at = max(next_at + TICK_S, self.clock.now())
-            self.clock.wait(self._stopping, next_at - self.clock.now())
+            self.clock.wait(self._stopping, max(next_at - self.clock.now(), _SHORTEST_TICK_S * self.clock.speed))
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -120,6 +121,10 @@ class Switch:
     def run(self, channel: Channel) -> None:
         """Start a leg that has a dialplan or applications of its own."""
         self.started(channel)
+        self.go(channel)
+
+    def go(self, channel: Channel) -> None:
+        """Let a leg that was started run."""
         spawn(channel.run, name=f"lab-call-{channel.uuid}")
 
     def originated(self, name: str, profile: Profile, actions: Sequence[Action], uuid: str,
@@ -156,6 +161,10 @@ class Switch:
 
     def offer(self, queue: Queue, member: Member, agent: Agent, tier: Tier) -> None:
         """Ring an agent for a member the dispatcher chose."""
+        self.publish(
+            "offered", member.channel, queue=queue.name, member=member.uuid, agent=agent.name,
+            waiting=len(queue.waiting),
+        )
         spawn(offer, self, queue, member, agent, tier, name=f"lab-offer-{agent.name}")
 
     def clock_us(self) -> int:
@@ -209,13 +218,13 @@ class Switch:
         """Tell the observers; a failing one is logged and stops nobody."""
         if not self._observers:
             return
+        called = channel.variables.get("fsapp_called") or channel.profile.destination_number
         told = {
-            "event": event, "at": self.clock.now(), "uuid": channel.uuid,
-            "caller": channel.profile.ani, "called": channel.variables.get("fsapp_called") or channel.profile.destination_number,
-            **fields,
+            "event": event, "at": self.clock.now(), "uuid": channel.uuid, "caller": channel.profile.ani,
+            "called": called, **fields,
         }
         for observer in self._observers:
             try:
                 observer(told)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever an observer does, the calls go on
                 _log.exception("observer_failed", event_name=event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from fsapp.lab.callcenter import Member, Queue
 from fsapp.lab.channel import Channel
@@ -16,7 +17,10 @@ _FOREVER_S = 86_400.0
 
 
 def callcenter_application(channel: Channel, data: str) -> None:
-    """`QUEUE`: answer the call and wait there; afterwards `cc_cause` says how it went. No such queue: comes back at once."""
+    """`QUEUE`: answer the call and wait there; afterwards `cc_cause` says how it went.
+
+    Comes back at once, and does not answer, when there is no such queue.
+    """
     switch = channel.switch
     centre = switch.callcenter
     name = data.split(" ")[0]
@@ -24,7 +28,9 @@ def callcenter_application(channel: Channel, data: str) -> None:
     if queue is None:
         _log.warning("queue_not_found", queue=name)
         return
-    channel.answer()
+    if not channel.answered:
+        channel.answer()
+        channel.progress_us = channel.progress_us or channel.answered_us
     member = centre.join(queue, channel, _base_score(channel, queue))
     channel.set("cc_side", "member")
     channel.set("cc_member_uuid", member.uuid)
@@ -121,7 +127,13 @@ def talk(channel: Channel, leg: Channel) -> None:
     switch = channel.switch
     channel.other_leg, channel.other_type = leg, "originatee"
     leg.other_leg, leg.other_type = channel, "originator"
+    caller, agent = channel.profile, leg.profile
+    channel.profile = replace(
+        caller, callee_name=agent.callee_name, callee_number=agent.callee_number, index=caller.index + 1)
+    leg.profile = replace(
+        agent, caller_id_name=caller.caller_id_name, caller_id_number=caller.caller_id_number, index=agent.index + 1)
     channel.state, leg.state = "CS_SOFT_EXECUTE", "CS_EXCHANGE_MEDIA"
+    channel.remember(f"uuid_br:{leg.uuid}")
     channel.set("bridge_uuid", leg.uuid)
     channel.set("bridge_channel", leg.name)
     channel.set("last_bridge_to", leg.uuid)
@@ -140,5 +152,6 @@ def talk(channel: Channel, leg: Channel) -> None:
     channel.set("bridge_hangup_cause", leg.hangup_cause)
     channel.set("last_bridge_hangup_cause", leg.hangup_cause)
     switch.fire("CHANNEL_UNBRIDGE", channel, front=bridge)
-    channel.other_leg = None
-    channel.state = "CS_EXECUTE"
+    if channel.up:
+        channel.other_leg = None
+        channel.state = "CS_EXECUTE"

@@ -1,0 +1,206 @@
+"""The switch's API commands, as `api` and `bgapi` run them. callcenter_config and originate are elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from fsapp.lab.cc_config import callcenter_config
+from fsapp.lab.channel import Channel
+from fsapp.lab.channel import Command as Execute
+from fsapp.lab.originate import originate
+from fsapp.lab.wire import Command, Sender, encode, reply
+from fsapp.spawn import spawn
+
+if TYPE_CHECKING:
+    from fsapp.lab.switch import Switch
+
+__all__ = ["VERSION", "command", "run"]
+
+VERSION = "1.10.12-release"
+_WORD = re.compile(r"'([^']*)'|(\S+)")
+_NO_CHANNEL = "-ERR No such channel!\n"
+
+
+def words(text: str) -> list[str]:
+    """An API command's arguments: split at spaces, single quotes keep them together."""
+    return [quoted or bare for quoted, bare in _WORD.findall(text)]
+
+
+def command(switch: Switch, command: Command, sender: Sender) -> str | None:
+    """Answer `api` and `bgapi`; None when it is another command."""
+    verb, _, text = command.line.partition(" ")
+    if verb.lower() == "api" and text:
+        body = run(switch, text)
+        return f"Content-Type: api/response\nContent-Length: {len(body.encode('utf-8', 'surrogateescape'))}\n\n{body}"
+    if verb.lower() == "bgapi" and text:
+        job = command.headers.get("job-uuid") or str(uuid4())
+        sender.send(reply(f"+OK Job-UUID: {job}", f"Job-UUID: {job}"))
+        spawn(_job, switch, job, text, name="lab-job")
+        return ""
+    return None
+
+
+def _job(switch: Switch, job: str, text: str) -> None:
+    name, _, arguments = text.partition(" ")
+    body = run(switch, text)
+    extra = [("Job-UUID", job), ("Job-Command", name), *([("Job-Command-Arg", arguments)] if arguments else [])]
+    switch.fire("BACKGROUND_JOB", extra=extra, body=body)
+
+
+def run(switch: Switch, text: str) -> str:
+    """What an API command prints."""
+    name, _, arguments = text.strip().partition(" ")
+    function = _COMMANDS.get(name.lower())
+    if function is None:
+        return f"-ERR {name} Command not found!\n"
+    return function(switch, arguments.strip())
+
+
+def _status(switch: Switch, _arguments: str) -> str:
+    up = switch.clock.now() - switch.started_at
+    days, rest = divmod(int(up), 86400)
+    return (
+        f"UP 0 years, {days} days, {rest // 3600} hours, {rest // 60 % 60} minutes, {rest % 60} seconds, "
+        f"{int(up * 1000) % 1000} milliseconds, {int(up * 1_000_000) % 1000} microseconds\n"
+        f"FreeSWITCH (Version {VERSION}  64bit) is ready\n{switch.sessions} session(s) since startup\n"
+        f"{len(switch.channels)} session(s) - peak {len(switch.channels)}, last 5min {len(switch.channels)} \n"
+        "0 session(s) per Sec out of max 500, peak 0, last 5min 0 \n100000 session(s) max\nmin idle cpu 0.00/97.00\n"
+        "Current Stack Size/Max 240K/8192K\n"
+    )
+
+
+def _version(_switch: Switch, arguments: str) -> str:
+    return VERSION if arguments == "short" else f"FreeSWITCH Version {VERSION}+lab~64bit ( 64bit)\n"
+
+
+def _show(switch: Switch, arguments: str) -> str:
+    asked = words(arguments)
+    if not asked or asked[0] not in ("channels", "calls"):
+        return "-USAGE: channels|calls [count|as json]\n"
+    channels = list(switch.channels.values())
+    if asked[0] == "calls":
+        channels = [channel for channel in channels if channel.direction == "inbound"]
+    if asked[1:2] == ["count"]:
+        return f"\n{len(channels)} total.\n\n"
+    rows = [_row(channel) for channel in channels]
+    if asked[1:] == ["as", "json"]:
+        return json.dumps({"row_count": len(rows), **({"rows": rows} if rows else {})}, separators=(",", ":"))
+    if not rows:
+        return "\n0 total.\n"
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    return "\n".join(lines) + f"\n\n{len(rows)} total.\n"
+
+
+def _row(channel: Channel) -> dict[str, str]:
+    profile = channel.profile
+    then = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(channel.created_us / 1_000_000))
+    return {
+        "uuid": channel.uuid, "direction": channel.direction, "created": then,
+        "created_epoch": str(channel.created_us // 1_000_000), "name": channel.name, "state": channel.state,
+        "cid_name": profile.caller_id_name, "cid_num": profile.caller_id_number, "ip_addr": "",
+        "dest": profile.destination_number, "application": channel.variables.get("current_application", ""),
+        "application_data": channel.variables.get("current_application_data", ""), "dialplan": profile.dialplan,
+        "context": profile.context, "read_codec": "L16", "read_rate": "8000", "read_bit_rate": "128000",
+        "write_codec": "L16", "write_rate": "8000", "write_bit_rate": "128000", "secure": "", "hostname": "lab",
+        "presence_id": "", "presence_data": "", "accountcode": "", "callstate": channel.call_state,
+        "callee_name": profile.callee_name, "callee_num": profile.callee_number, "callee_direction": "",
+        "call_uuid": channel.uuid, "sent_callee_name": "", "sent_callee_num": "",
+        "initial_cid_name": profile.orig_name, "initial_cid_num": profile.orig_number, "initial_ip_addr": "",
+        "initial_dest": profile.destination_number, "initial_dialplan": profile.dialplan,
+        "initial_context": profile.context,
+    }
+
+
+def _uuid_kill(switch: Switch, arguments: str) -> str:
+    asked = words(arguments)
+    channel = switch.channels.get(asked[0]) if asked else None
+    if channel is None:
+        return _NO_CHANNEL
+    channel.hangup(asked[1].upper() if len(asked) > 1 else "NORMAL_CLEARING", "killed")
+    return "+OK\n"
+
+
+def _hupall(switch: Switch, arguments: str) -> str:
+    asked = words(arguments)
+    cause = asked[0].upper() if asked else "MANAGER_REQUEST"
+    for channel in list(switch.channels.values()):
+        if len(asked) < 3 or channel.variables.get(asked[1]) == asked[2]:
+            channel.hangup(cause, "killed")
+    return f"+OK hangup all channels with cause {cause}\n"
+
+
+def _uuid_exists(switch: Switch, arguments: str) -> str:
+    return "true" if arguments in switch.channels else "false"
+
+
+def _uuid_getvar(switch: Switch, arguments: str) -> str:
+    uuid, _, name = arguments.partition(" ")
+    channel = switch.channels.get(uuid)
+    return _NO_CHANNEL if channel is None else channel.get(name) or "_undef_"
+
+
+def _uuid_setvar(switch: Switch, arguments: str) -> str:
+    uuid, _, rest = arguments.partition(" ")
+    name, _, value = rest.partition(" ")
+    channel = switch.channels.get(uuid)
+    if channel is None:
+        return _NO_CHANNEL
+    if not name:
+        return "-USAGE: <uuid> <var> [value]\n"
+    channel.set(name, value)
+    return "+OK\n"
+
+
+def _uuid_transfer(switch: Switch, arguments: str) -> str:
+    asked = words(arguments)
+    channel = switch.channels.get(asked[0]) if asked else None
+    if channel is None:
+        return _NO_CHANNEL
+    if len(asked) < 2:
+        return "-USAGE: <uuid> <dest-exten> [<dialplan>] [<context>]\n"
+    channel.transfer(asked[1], asked[2] if len(asked) > 2 else "XML", asked[3] if len(asked) > 3 else "")
+    return "+OK\n"
+
+
+def _uuid_recv_dtmf(switch: Switch, arguments: str) -> str:
+    uuid, _, digits = arguments.partition(" ")
+    channel = switch.channels.get(uuid)
+    if channel is None:
+        return _NO_CHANNEL
+    channel.press(digits.partition("@")[0])
+    return "+OK\n"
+
+
+def _uuid_broadcast(switch: Switch, arguments: str) -> str:
+    asked = words(arguments)
+    channel = switch.channels.get(asked[0]) if asked else None
+    if channel is None:
+        return _NO_CHANNEL
+    channel.queue(Execute("playback", asked[1] if len(asked) > 1 else ""))
+    return "+OK Message sent\n"
+
+
+_COMMANDS: Mapping[str, Callable[[Switch, str], str]] = {
+    "callcenter_config": lambda switch, arguments: callcenter_config(switch.callcenter, words(arguments)),
+    "create_uuid": lambda _switch, _arguments: str(uuid4()),
+    "echo": lambda _switch, arguments: arguments,
+    "hupall": _hupall,
+    "originate": originate,
+    "reloadxml": lambda _switch, _arguments: "+OK [Success]\n",
+    "show": _show,
+    "status": _status,
+    "url_encode": lambda _switch, arguments: encode(arguments),
+    "uuid_broadcast": _uuid_broadcast,
+    "uuid_exists": _uuid_exists,
+    "uuid_getvar": _uuid_getvar,
+    "uuid_kill": _uuid_kill,
+    "uuid_recv_dtmf": _uuid_recv_dtmf,
+    "uuid_setvar": _uuid_setvar,
+    "uuid_transfer": _uuid_transfer,
+    "version": _version,
+}

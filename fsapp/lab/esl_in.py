@@ -1,0 +1,101 @@
+"""The event socket others connect to: password, commands, events. What the commands do is elsewhere."""
+
+from __future__ import annotations
+
+import hmac
+import socket
+from typing import TYPE_CHECKING, Any
+
+from gevent.server import StreamServer
+
+from fsapp.errors import ListenError
+from fsapp.lab import api
+from fsapp.lab.channel import Command as Execute
+from fsapp.lab.listener import Listener
+from fsapp.lab.wire import GOODBYE, Command, Reader, Sender, reply
+
+if TYPE_CHECKING:
+    from fsapp.lab.switch import Switch
+
+__all__ = ["EventSocket"]
+
+
+class EventSocket:
+    """Serves one switch's event socket until `stop`; `address` is where (port 0 has become a real one)."""
+
+    def __init__(self, switch: Switch, listen: tuple[str, int], password: str) -> None:
+        self._switch = switch
+        self._password = password
+        self._server = StreamServer(listen, self._serve)
+        try:
+            self._server.start()
+        except OSError as error:
+            raise ListenError(
+                f"the lab cannot listen on {listen[0]}:{listen[1]}: {error.strerror}: choose another port"
+            ) from None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self._server.server_host, self._server.server_port
+
+    def stop(self) -> None:
+        """Close the door and every connection."""
+        self._server.stop(timeout=1)
+
+    def _serve(self, sock: Any, _peer: Any) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sender = Sender(sock)
+        listener = Listener(sender)
+        try:
+            self._talk(sender, listener, Reader(sock))
+        finally:
+            self._switch.silence(listener)
+            sender.send(
+                f"Content-Type: text/disconnect-notice\nContent-Length: {len(GOODBYE)}\n\n{GOODBYE}")
+            sender.flush()
+            sock.close()
+
+    def _talk(self, sender: Sender, listener: Listener, reader: Reader) -> None:
+        sender.send("Content-Type: auth/request\n\n")
+        while True:
+            command = reader.next()
+            if command is None:
+                return
+            verb, _, word = command.line.partition(" ")
+            if verb.lower() == "exit":
+                sender.send(reply("+OK bye"))
+                return
+            if verb.lower() == "auth":
+                if not hmac.compare_digest(word.encode(), self._password.encode()):
+                    sender.send(reply("-ERR invalid"))
+                    return
+                sender.send(reply("+OK accepted"))
+                break
+            sender.send(reply("-ERR command not found"))
+        while (command := reader.next()) is not None:
+            if command.line.lower() == "exit":
+                sender.send(reply("+OK bye"))
+                return
+            answer = self._obey(command, sender, listener)
+            if answer:
+                sender.send(answer)
+
+    def _obey(self, command: Command, sender: Sender, listener: Listener) -> str:
+        verb, _, rest = command.line.partition(" ")
+        answer = listener.command(command)
+        if answer is not None:
+            self._switch.listen(listener)
+        elif verb.lower() == "sendmsg":
+            answer = self._sendmsg(rest.strip() or command.headers.get("session-id", ""), command)
+        else:
+            answer = api.command(self._switch, command, sender)
+        return reply("-ERR command not found") if answer is None else answer
+
+    def _sendmsg(self, uuid: str, command: Command) -> str:
+        channel = self._switch.channels.get(uuid)
+        if channel is None:
+            return reply(f"-ERR invalid session id [{uuid}]")
+        channel.queue(Execute(
+            command.headers.get("execute-app-name", ""), command.headers.get("execute-app-arg", "") or command.body,
+            command.headers.get("event-uuid", "")))
+        return reply("+OK")
