@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, Protocol
 
 from fsapp.core.clean import clean_name, clean_number
@@ -13,9 +14,15 @@ __all__ = ["Arrival", "Headers", "read_arrival"]
 
 
 class Headers(Protocol):
-    """A message of the event socket: each header decoded once, when asked for."""
+    """A message of the event socket: headers decoded once, and only those that are wanted."""
 
-    def get(self, name: str) -> str | None: ...
+    def pick(self, wanted: re.Pattern[bytes]) -> dict[str, str]: ...
+
+
+_WANTED = re.compile(
+    rb"\n(Unique-ID|Caller-Caller-ID-Number|Caller-Caller-ID-Name|Caller-Destination-Number"
+    rb"|variable_(?:fsapp_[a-z]+|cc_base_score|cc_cause|cc_agent)):([^\n]*)"
+)
 
 
 class Arrival(NamedTuple):
@@ -40,7 +47,8 @@ _ELSEWHERE = frozenset({"fsapp-queue", "fsapp-return", "fsapp-fallback", "fsapp-
 
 def read_arrival(data: Headers, region: str) -> Arrival:
     """The call behind one CHANNEL_DATA block; `region` is the centre's default region for numbers."""
-    get = data.get
+    found = data.pick(_WANTED)
+    get = found.get
     raw_number = get("Caller-Caller-ID-Number") or ""
     raw_name = get("Caller-Caller-ID-Name") or ""
     raw_called = get("variable_fsapp_called") or get("Caller-Destination-Number") or ""
@@ -50,7 +58,7 @@ def read_arrival(data: Headers, region: str) -> Arrival:
         renamed["caller_id_number"] = number
     if name != raw_name:
         renamed["caller_id_name"] = name
-    earlier = _read_earlier(data)
+    earlier = _read_earlier(found)
     call = Call(normalise(number, region), normalise(clean_number(raw_called), region), name, earlier)
     return Arrival(
         get("Unique-ID") or "", call, get("variable_cc_cause"), get("variable_fsapp_queue") if earlier else None,
@@ -58,9 +66,9 @@ def read_arrival(data: Headers, region: str) -> Arrival:
     )
 
 
-def _read_earlier(data: Headers) -> Earlier | None:
+def _read_earlier(found: dict[str, str]) -> Earlier | None:
     """What an earlier visit left in the call's variables; None where they are absent or not ours."""
-    get = data.get
+    get = found.get
     decision = get("variable_fsapp_decision")
     if not decision:
         return None
