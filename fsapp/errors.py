@@ -4,6 +4,8 @@
     +-- SettingsError           fsapp.toml or FSAPP_... is wrong; holds every fault
     +-- RulesError              the rules folder is refused; holds every fault
     +-- ContactsError           a contacts file or contact command is refused; holds every fault
+    +-- DialplanError           dialplan XML is refused; holds every fault
+    +-- ScenarioError           a lab scenario is refused, or ran and did not go well; holds every fault
     +-- StateError              Redis said no
     |   +-- StateUnavailable    Redis does not answer
     |   +-- StateRefused        Redis answers, and will not store (full, read-only, too old, wrong password)
@@ -22,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
-    "ContactsError", "FsappError", "HangUp", "ListenError", "ProtocolError", "RulesError", "SettingsError",
-    "StateError", "StateRefused", "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable",
-    "Timeout", "UnsafeArgument",
+    "ContactsError", "DialplanError", "FsappError", "HangUp", "ListenError", "ProtocolError", "RulesError",
+    "ScenarioError", "SettingsError", "StateError", "StateRefused", "StateUnavailable", "SwitchError", "SwitchRefused",
+    "SwitchUnavailable", "Timeout", "UnsafeArgument",
 ]
 
 
@@ -45,6 +47,14 @@ class RulesError(FsappError):
 
 
 class ContactsError(FsappError):
+    pass
+
+
+class DialplanError(FsappError):
+    pass
+
+
+class ScenarioError(FsappError):
     pass
 
 
