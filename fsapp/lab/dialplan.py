@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
 
-from fsapp.errors import FsappError
+from fsapp.errors import DialplanError
 
-__all__ = ["Action", "Dialplan", "DialplanError", "load_folder", "parse"]
+__all__ = ["Action", "Dialplan", "load_folder", "parse"]
 
 _BREAKS = ("on-false", "on-true", "always", "never")
 _GLOBAL = re.compile(r"\$\$\{([^{}]*)\}")
 _CAPTURE = re.compile(r"\$([0-9])")
-
-
-class DialplanError(FsappError):
-    """The dialplan cannot be read; `faults` has one line each."""
 
 
 class Action(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -133,10 +134,8 @@ class _Session:
             f"Content-Disposition: disconnect\nContent-Length: {len(GOODBYE)}\n\n{GOODBYE}"
         )
         self._sender.flush()
-        try:
+        with contextlib.suppress(OSError):  # the other side was faster
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other side was faster
         self._sock.close()
         self._channel.wake()
 
@@ -201,8 +200,9 @@ class _Session:
             return reply(f"-ERR invalid session id [{uuid}]")
         what = command.headers.get("call-command", "")
         if what == "execute":
-            data = command.headers.get("execute-app-arg", "") or command.body
-            target.queue(Execute(command.headers.get("execute-app-name", ""), data, command.headers.get("event-uuid", "")))
+            target.queue(Execute(
+                command.headers.get("execute-app-name", ""), command.headers.get("execute-app-arg", "") or command.body,
+                command.headers.get("event-uuid", "")))
         elif what == "hangup":
             target.queue(Execute("hangup", command.headers.get("hangup-cause", "NORMAL_CLEARING")))
         return reply("+OK")

@@ -1,4 +1,4 @@
-"""The headers of a channel's events, with the names and in the order of the real switch. Builds text, decides nothing."""
+"""The headers of a channel's events: names and order of the real switch. Builds text, decides nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one connection wants to hear: event names, subclasses, filters. Shared by both directions; sends nothing itself."""
+"""What one connection wants to hear: event names, subclasses, filters. Used by both directions."""
 
 from __future__ import annotations
 

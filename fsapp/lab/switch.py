@@ -27,6 +27,7 @@ _log = get_logger("lab")
 Observer = Callable[[dict[str, Any]], None]
 Phone = Callable[[Agent, Channel], Reaction]
 _STOP_S = 5.0             # real seconds all calls together may take to end when the switch stops
+_SILENCE_S = 1.0          # real seconds a caller may be left without a queue or a sound
 _SHORTEST_TICK_S = 0.001  # real seconds, however fast the clock
 _OUTCOMES = {"caller": "abandoned", "hangup": "refused", "killed": "cut", "cut": "cut"}
 
@@ -78,12 +79,16 @@ class Switch:
         """End every call and the dispatcher; waits until they have ended, at most _STOP_S real seconds."""
         self._stopping.set()
         left = list(self.channels.values())
-        for channel in left:
-            channel.hangup("SYSTEM_SHUTDOWN", "cut")
+        self.hang_up_all("cut")
         for channel in left:
             channel.finished.wait(_STOP_S)
         if self._dispatcher is not None:
             self._dispatcher.join(_STOP_S)
+
+    def hang_up_all(self, why: str) -> None:
+        """End every leg; `why` as in Channel.hangup."""
+        for channel in list(self.channels.values()):
+            channel.hangup("SYSTEM_SHUTDOWN", why)
 
     def _dispatch(self) -> None:
         next_at = self.clock.now()
@@ -143,6 +148,9 @@ class Switch:
         if self._callers.pop(channel.uuid, None) is None:
             return
         outcome = "answered" if channel.talked_at else _OUTCOMES.get(channel.end, "lost")
+        lasted_s = self.clock.real(self.clock.now() - channel.created_us / 1_000_000)
+        if outcome == "abandoned" and channel.joined_at is None and not channel.progress_us and lasted_s > _SILENCE_S:
+            outcome = "lost"  # nobody ever did anything for this caller
         waited_s = 0.0
         if channel.joined_at is not None:
             waited_s = (channel.talked_at or self.clock.now()) - channel.joined_at

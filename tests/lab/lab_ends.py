@@ -9,7 +9,6 @@ from typing import Any
 
 import gevent
 from gevent.server import StreamServer
-
 from lab_traces import Line
 
 PATIENCE_S = 20
