@@ -1,0 +1,87 @@
+"""An agent's SIP phone in the test: registers with a password and answers every call at once. It makes no calls."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import socket
+from types import TracebackType
+
+from phone import DEADLINE_S, offer, reply
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """The phone of agent `user` at the phones' port of a switch; `with` takes it off the line."""
+
+    def __init__(self, port: int, user: str) -> None:
+        self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sip.bind(("127.0.0.1", 0))
+        self._sip.settimeout(DEADLINE_S)
+        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rtp.bind(("127.0.0.1", 0))
+        self._switch = ("127.0.0.1", port)
+        self._user = user
+        self._address = f"127.0.0.1:{self._sip.getsockname()[1]}"
+        self.invite = ""
+
+    def __enter__(self) -> Desk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self._sip.close()
+        self._rtp.close()
+
+    def register(self, password: str) -> int:
+        """Register with the digest the switch asks for; the last status."""
+        uri, call_id, answer, status = f"sip:127.0.0.1:{self._switch[1]}", secrets.token_hex(8), "", 0
+        for number in (1, 2):
+            self._sip.sendto((
+                f"REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self._address};branch=z9hG4bK{call_id}{number}\r\n"
+                f"From: <sip:{self._user}@127.0.0.1>;tag=1\r\nTo: <sip:{self._user}@127.0.0.1>\r\n"
+                f"Call-ID: {call_id}\r\n"
+                f"CSeq: {number} REGISTER\r\nContact: <sip:{self._user}@{self._address}>\r\nExpires: 60\r\n"
+                f"{answer}Content-Length: 0\r\n\r\n"
+            ).encode(), self._switch)
+            message = self._sip.recv(65536).decode()
+            status = int(message.split()[1])
+            if status != 401:
+                break
+            answer = self._digest(dict(re.findall(r'(realm|nonce)="([^"]*)"', message)), uri, password)
+        return status
+
+    def answer(self) -> str:
+        """Answer the next call; the INVITE it came with."""
+        while not self.invite:
+            message = self._sip.recv(65536).decode(errors="replace")
+            if message.startswith("INVITE "):
+                # The tag makes it a dialogue of ours.
+                self.invite = re.sub(r"(?m)^(To: [^\r]*)", r"\1;tag=desk", message)
+                headers = f"Contact: <sip:{self._user}@{self._address}>\r\nContent-Type: application/sdp\r\n"
+                self._sip.sendto(reply(self.invite, headers, offer(self._rtp)), self._switch)
+        return self.invite
+
+    def hang_up(self) -> None:
+        """End the call that was answered."""
+        ours, theirs, call_id, contact = (
+            re.search(rf"(?m)^{name}: ([^\r]*)", self.invite)[1] for name in ("To", "From", "Call-ID", "Contact")
+        )
+        uri = re.sub(r"[<>]|;.*", "", contact)
+        self._sip.sendto((
+            f"BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self._address};branch=z9hG4bK{secrets.token_hex(8)}\r\n"
+            f"From: {ours}\r\nTo: {theirs}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+        ).encode(), self._switch)
+
+    def _digest(self, asked: dict[str, str], uri: str, password: str) -> str:
+        def md5(*parts: str) -> str:
+            return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+        response = md5(md5(self._user, asked["realm"], password), asked["nonce"], md5("REGISTER", uri))
+        return (
+            f'Authorization: Digest username="{self._user}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", '
+            f'uri="{uri}", response="{response}", algorithm=MD5\r\n'
+        )

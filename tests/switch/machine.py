@@ -1,0 +1,177 @@
+"""A real FreeSWITCH in a folder of its own, running the project's configuration on ports nobody else has. No tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["Switch", "binary", "wait_until"]
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOT_S = 60.0
+DEADLINE_S = 20.0
+PASSWORD = "only-for-this-test"
+PERSONAL_WAIT_S = 2
+FOLDERS = ("log", "db", "run", "scripts", "recordings", "storage", "cache", "temp", "certs")
+
+
+def binary() -> str | None:
+    """The freeswitch to test with: FSAPP_TEST_SWITCH, else the one on the PATH, else None."""
+    return os.environ.get("FSAPP_TEST_SWITCH") or shutil.which("freeswitch")
+
+
+def wait_until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Ask until `condition` holds; AssertionError saying `what` did not happen in time."""
+    until = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < until, f"{what}: not within {deadline_s:.0f} s"
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    """A port free for TCP and UDP both."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port = int(tcp.getsockname()[1])
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _shorten(sound: Path) -> None:
+    """Leave a quarter of a second: the tests need not hear it all."""
+    with wave.open(str(sound), "rb") as source:
+        parameters, frames = source.getparams(), source.readframes(source.getframerate() // 4)
+    with wave.open(str(sound), "wb") as result:
+        result.setparams(parameters)
+        result.writeframes(frames)
+
+
+class Switch:
+    """One process of FreeSWITCH. `start` returns when its event socket answers and its profiles run."""
+
+    def __init__(self, freeswitch: str, folder: Path, environment: dict[str, str] | None = None) -> None:
+        self._freeswitch = freeswitch
+        # The sibling of the real file: what is on the PATH may be a link.
+        self._cli = str(Path(freeswitch).resolve().with_name("fs_cli"))
+        self.folder = folder
+        self.app_port, self.trunk_port, self.phone_port, self.event_port = (_free_port() for _ in range(4))
+        given = {"FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_PHONE_PASSWORD": "phone"}
+        self._environment = given if environment is None else environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, ready: Callable[[], bool] | None = None) -> None:
+        self._copy()
+        options = [f"-{name}" for name in ("nf", "nc", "nonat", "nonatmap", "np")]
+        options += ["-conf", str(self.folder / "conf/freeswitch"), "-sounds", str(self.folder / "sounds")]
+        for name in FOLDERS:
+            (self.folder / name).mkdir()
+            options += [f"-{name}", str(self.folder / name)]
+        with open(self.folder / "output", "wb") as output:
+            self._process = subprocess.Popen(
+                [self._freeswitch, *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={"PATH": "/usr/local/bin:/usr/bin:/bin"} | self._environment,
+            )
+        try:
+            wait_until(lambda: self._runs() and (ready or self._ready)(), "the switch is up", BOOT_S)
+        except AssertionError as error:
+            self.stop()
+            tail = (self.folder / "output").read_text(errors="replace")[-2000:]
+            raise AssertionError(f"{error}; it said: {tail}") from None
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(DEADLINE_S)
+
+    def cli(self, command: str, password: str = PASSWORD) -> str:
+        """What fs_cli prints for a command."""
+        return subprocess.run(
+            [self._cli, "-H", "127.0.0.1", "-P", str(self.event_port), "-p", password, "-x", command],
+            capture_output=True, text=True, timeout=DEADLINE_S, check=False, errors="replace",
+        ).stdout.strip()
+
+    def waiting(self, queue: str) -> list[dict[str, str]]:
+        """The members that wait in a queue."""
+        lines = self.cli(f"callcenter_config queue list members {queue}").splitlines()
+        if not lines:
+            return []
+        names = lines[0].split("|")
+        rows = [dict(zip(names, line.split("|"), strict=False)) for line in lines[1:] if "|" in line]
+        return [row for row in rows if row.get("state") == "Waiting"]
+
+    def wait_waiting(self, queue: str) -> dict[str, str]:
+        """The one member of a queue, as soon as it is there."""
+        wait_until(lambda: self.waiting(queue), f"a caller waits in {queue}")
+        [member] = self.waiting(queue)
+        return member
+
+    def wait_talking(self) -> None:
+        """Until a caller and an agent are connected: whoever hangs up before was not there."""
+        wait_until(lambda: "1 total" in self.cli("show bridged_calls count"), "caller and agent talk")
+
+    def variable(self, call: str, name: str) -> str | None:
+        """A variable of the call with this uuid."""
+        value = self.cli(f"uuid_getvar {call} {name}")
+        return None if value == "_undef_" else value
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Change one setting of the dialplan, as an operator would."""
+        self._change("dialplan/fsapp-vars.xml", {rf"({name})=[^\"]+": value})
+        self.cli("reloadxml")
+
+    def settle(self) -> None:
+        """No call is left."""
+        self.cli("hupall")
+        wait_until(lambda: "0 total" in self.cli("show calls count"), "all calls have ended")
+
+    def _copy(self) -> None:
+        for part in ("conf/freeswitch", "dialplan", "sounds"):
+            shutil.copytree(ROOT / part, self.folder / part)
+        ports = {"trunk_port": self.trunk_port, "phone_port": self.phone_port, "event_port": self.event_port}
+        self._change("conf/freeswitch/vars.xml", {rf"(fsapp_{name})=\d+": str(port) for name, port in ports.items()})
+        self._change("dialplan/fsapp-vars.xml", {r"(fsapp_socket)=[^\"]+": f"127.0.0.1:{self.app_port}"})
+        queues = "conf/freeswitch/autoload_configs/callcenter.conf.xml"
+        for sound in (self.folder / "sounds").glob("*/*.wav"):
+            _shorten(sound)
+        self._change(queues, {r'("max-wait-time" value)="20': f'"{PERSONAL_WAIT_S}'})
+
+    def _change(self, file: str, changes: dict[str, str]) -> None:
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        for pattern, value in changes.items():
+            text, count = re.subn(pattern, lambda found, value=value: f"{found[1]}={value}", text)
+            assert count, f"{file}: nothing like {pattern}"
+        path.write_text(text, encoding="utf-8")
+
+    def listens(self) -> bool:
+        """Whether the event socket takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.event_port), DEADLINE_S).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def _runs(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, "the switch has ended"
+        return True
+
+    def _ready(self) -> bool:
+        return self.cli("sofia status").count("RUNNING") == 2

@@ -1,0 +1,138 @@
+"""A caller's SIP phone in the test: one UDP socket, one call, any bytes in From and To. It answers no calls."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+import time
+from types import TracebackType
+
+__all__ = ["Phone", "offer", "reply"]
+
+DEADLINE_S = 20.0
+
+
+def offer(rtp: socket.socket) -> str:
+    """The SDP of a phone that speaks PCMA at this socket."""
+    return (
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        f"m=audio {rtp.getsockname()[1]} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
+    )
+
+
+def reply(request: str, headers: str = "", body: str = "") -> bytes:
+    """200 to a request, with its own headers."""
+    kept = "".join(re.findall(r"(?m)^(?:Via|From|To|Call-ID|CSeq): .*\r\n", request))
+    return f"SIP/2.0 200 OK\r\n{kept}{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+class Phone:
+    """One call to `port` on 127.0.0.1; `with` ends it whatever happened."""
+
+    def __init__(self, port: int) -> None:
+        self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sip.bind(("127.0.0.1", 0))
+        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rtp.bind(("127.0.0.1", 0))
+        self._switch = ("127.0.0.1", port)
+        self._address = f"127.0.0.1:{self._sip.getsockname()[1]}"
+        self._call_id = secrets.token_hex(12)
+        self._branch = "z9hG4bK" + secrets.token_hex(8)
+        self._from = self._to = self._uri = ""
+        self.statuses: list[int] = []
+        self.ended = False
+
+    def __enter__(self) -> Phone:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.hang_up()
+        self._sip.close()
+        self._rtp.close()
+
+    def call(self, called: str, caller: str = "+381601234567", name: str = "", max_forwards: int = 70) -> None:
+        """Send the INVITE; what the parameters hold goes on the wire as it is."""
+        host, port = self._switch
+        self._uri = f"sip:{called}@{host}:{port}"
+        self._from = f'"{name}" <sip:{caller}@127.0.0.1>;tag={secrets.token_hex(4)}'
+        self._to = f"<{self._uri}>"
+        headers = f"Max-Forwards: {max_forwards}\r\nContent-Type: application/sdp\r\n"
+        self._send("INVITE", 1, headers, offer(self._rtp))
+
+    def wait_for(self, *wanted: int) -> int:
+        """The first of the wanted statuses; AssertionError when another final one comes, or none in time."""
+        until = time.monotonic() + DEADLINE_S
+        while True:
+            for status in self.statuses:
+                if status in wanted:
+                    return status
+                assert status < 200, f"the call ended with {status}, wanted {wanted}"
+            self._receive(until, f"one of {wanted}")
+
+    def wait_end(self) -> None:
+        """Until the switch says BYE."""
+        until = time.monotonic() + DEADLINE_S
+        while not self.ended:
+            self._receive(until, "BYE")
+
+    def heard(self) -> int:
+        """How many packets of sound have come so far."""
+        self._rtp.setblocking(False)
+        count = 0
+        try:
+            while self._rtp.recv(2048):
+                count += 1
+        except BlockingIOError:
+            return count
+        return count
+
+    def hang_up(self) -> None:
+        if self.ended or not self._from:
+            return
+        self.ended = True
+        if 200 in self.statuses:
+            self._send("BYE", 2)
+        elif not any(status >= 200 for status in self.statuses):
+            self._send("CANCEL", 1)
+
+    def _send(self, method: str, number: int, headers: str = "", body: str = "") -> None:
+        branch = self._branch if number == 1 else self._branch + str(number)
+        self._sip.sendto((
+            f"{method} {self._uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self._address};branch={branch}\r\n"
+            f"From: {self._from}\r\nTo: {self._to}\r\nCall-ID: {self._call_id}\r\nCSeq: {number} {method}\r\n"
+            f"Contact: <sip:test@{self._address}>\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}"
+        ).encode(), self._switch)
+
+    def _receive(self, until: float, what: str) -> None:
+        self._sip.settimeout(max(0.01, until - time.monotonic()))
+        try:
+            message = self._sip.recv(65536).decode(errors="replace")
+        except TimeoutError:
+            raise AssertionError(f"waited for {what}, had {self.statuses}") from None
+        first = message.split("\r\n", 1)[0]
+        if first.startswith("SIP/2.0 "):
+            self._on_status(int(first.split()[1]), message)
+        elif first.startswith(("BYE ", "INFO ", "UPDATE ", "OPTIONS ")):
+            self.ended = self.ended or first.startswith("BYE ")
+            self._sip.sendto(reply(message), self._switch)
+
+    def _on_status(self, status: int, message: str) -> None:
+        if not re.search(r"(?m)^CSeq: 1 INVITE", message):
+            return
+        self.statuses.append(status)
+        tagged = re.search(r"(?m)^To: (.*)\r$", message)
+        if tagged:
+            self._to = tagged.group(1)
+        if status == 200:
+            contact = re.search(r"(?m)^Contact: <([^>]+)>", message)
+            self._uri = contact.group(1) if contact else self._uri
+            self._branch += "a"
+            self._send("ACK", 1)
+        elif status > 200:
+            self._send("ACK", 1)

@@ -1,0 +1,75 @@
+"""The minimal configuration: it boots with the queues, agents and tiers of the rules, and lets nobody in by default."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from desk import Desk
+from machine import Switch, binary, wait_until
+
+from fsapp.core.rules import Rules
+from fsapp.rules import load_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_queues_and_tiers_are_those_of_the_rules(switch: Switch) -> None:
+    rules = Rules.from_document(load_folder(ROOT / "conf/rules"))
+    listed = [line.split("|")[0] for line in switch.cli("callcenter_config queue list").splitlines()[1:] if "|" in line]
+    assert sorted(listed) == sorted(rules.queues)
+    lines = switch.cli("callcenter_config tier list").splitlines()[1:]
+    tiers = {(queue, agent): int(level) for queue, agent, _, level, _ in (x.split("|") for x in lines if "|" in x)}
+    assert tiers == {
+        (queue.name, agent): 11 - priority
+        for queue in rules.queues.values() for agent, priority in queue.staff.items() if priority
+    }
+
+
+def test_the_log_of_a_boot_has_no_fault(switch: Switch) -> None:
+    text = (switch.folder / "log/freeswitch.log").read_text(errors="replace").split("sofia/trunks/")[0]
+    assert not [line for line in text.splitlines() if "[ERR]" in line or "[CRIT]" in line]
+
+
+@pytest.mark.parametrize("password", ["ClueCon", "", "not\nset"])
+def test_the_event_socket_wants_its_own_password(switch: Switch, password: str) -> None:
+    assert "UP" not in switch.cli("status", password)
+
+
+def responds(port: int) -> bool:
+    """Whether something is bound to a UDP port: a datagram to a port without one comes back as an error."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
+        sip.settimeout(1)
+        sip.connect(("127.0.0.1", port))
+        try:
+            sip.send(b"OPTIONS sip:x SIP/2.0\r\n\r\n")
+            sip.send(b"\r\n")
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
+def test_without_a_password_in_the_environment_nobody_gets_in(tmp_path: Path) -> None:
+    found = binary()
+    assert found is not None
+    switch = Switch(found, tmp_path, environment={})
+    try:
+        switch.start(ready=switch.listens)
+        for guess in ("ClueCon", "", "not", "not\nset", "not&#10;set"):
+            assert "UP" not in switch.cli("status", guess)
+        wait_until(lambda: responds(switch.phone_port), "the phones' profile answers")
+        with Desk(switch.phone_port, "1004") as desk:
+            for guess in ("", "phone", "not\nset"):
+                assert desk.register(guess) == 403
+    finally:
+        switch.stop()
+
+
+def test_an_agents_phone_registers_with_the_password_and_is_found(switch: Switch) -> None:
+    with Desk(switch.phone_port, "1005") as desk:
+        for guess in ("", "wrong"):
+            assert desk.register(guess) == 403
+        assert "error" in switch.cli("sofia_contact phones/1005@fsapp")
+        assert desk.register("phone") == 200
+    assert switch.cli("sofia_contact phones/1005@fsapp").startswith("sofia/phones/sip:1005@127.0.0.1:")
