@@ -290,6 +290,7 @@ class CallCenter:
         queue.trying.add(member.uuid)
         member.state = "Trying"
         member.serving_agent = agent.name
+        member.connecting = True
         self.set_state(agent, "Receiving")
         tier.state = "Offering"
         for other in self._by_agent[agent.name].values():

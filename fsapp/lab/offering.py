@@ -68,7 +68,6 @@ class _Offer:
         ])
         if not member.channel.up or member.state == "Abandoned":
             return
-        member.connecting = True
         reaction = self._switch.reaction(agent, member.channel)
         leg = self._leg()
         cause = self._ring(leg, reaction)

@@ -1,9 +1,11 @@
 """The lab in the situations of the recorded traces: it must say what the real switch said, in the same order."""
 
 import contextlib
+import socket
 from urllib.parse import unquote
 
 import pytest
+from gevent.server import StreamServer
 from lab_ends import Messages, ScriptedApp, client, is_event, until
 from lab_traces import brief, headers, kinds, lines, masked, whole
 
@@ -26,6 +28,8 @@ DIALPLAN = """<include>
   </condition></extension>
 </include>"""
 QUEUES = ("service@fsapp", "sales@fsapp")
+# The agent's leg has another name here.
+TOLD_OTHERWISE = {"variable_bridge_channel"}
 CALLER = {"caller": "+381601234567", "name": "Petar Petrovic"}
 
 
@@ -94,18 +98,15 @@ def test_staged_visits(play):
     real_visits = [expected("staged-visits")[f"outbound-{n}"][0] for n in (1, 2, 3)]
     for ours, theirs in zip(visits, real_visits, strict=True):
         ours, theirs = whole(ours), whole(theirs)
-        # The rest of a transfer's history, the agent's leg and its name differ.
-        names = {"variable_bridge_channel", "variable_endpoint_disposition"}
-        skip = lambda pairs: [p for p in pairs if p[0] not in names]  # noqa: E731
         assert ours["headers"] == theirs["headers"]
-        assert skip(ours["variables"]) == skip(theirs["variables"])
+        for variables in (ours["variables"], theirs["variables"]):
+            variables[:] = [pair for pair in variables if pair[0] not in TOLD_OTHERWISE]
+        assert ours["variables"] == theirs["variables"]
     until(lambda: call.finished.is_set(), "the call has ended")
     assert (call.hangup_cause, call.end) == ("NORMAL_CLEARING", "hangup")
 
 
 def test_the_caller_hangs_up_at_once(make_switch):
-    from gevent.server import StreamServer
-
     heard = []
     refused = []
 
@@ -137,7 +138,6 @@ def test_the_caller_hangs_up_at_once(make_switch):
 @pytest.mark.parametrize("connection", ["outbound-1", "outbound-2"])
 def test_hostile_names_are_encoded_as_the_real_switch_does(play, connection):
     real = expected("hostile-caller-name")[connection][0]
-    values = {name: unquote(value, errors="surrogateescape") for name, value in headers(real)}
     app, switch = play("hostile-caller-name")
     names = []
     for wanted in expected("hostile-caller-name").values():
@@ -149,7 +149,7 @@ def test_hostile_names_are_encoded_as_the_real_switch_does(play, connection):
     assert dict(headers(app.heard[connection][0]))["Caller-Caller-ID-Number"] == dict(
         headers(real))["Caller-Caller-ID-Number"]
     assert dict(headers(app.heard[connection][0])).get("Caller-Caller-ID-Name") == dict(
-        headers(real)).get("Caller-Caller-ID-Name"), values
+        headers(real)).get("Caller-Caller-ID-Name")
 
 
 def test_keys_pressed(play):
@@ -167,9 +167,7 @@ def test_keys_pressed(play):
         assert brief(ours) == brief(theirs)
     assert whole(heard[0]) == whole(real[0])
     for index in (6, 8, 10, 13, 16):  # executes and what they leave behind, with all their headers
-        a, b = whole(heard[index]), whole(real[index])
-        assert [p for p in a["headers"] if p not in b["headers"]] == [p for p in b["headers"] if p not in a["headers"]], index
-        assert a == b
+        assert whole(heard[index]) == whole(real[index]), f"message {index}"
 
 
 # -- the event socket -------------------------------------------------------------------------------------------------
@@ -187,8 +185,6 @@ def test_authentication_and_errors(make_switch, make_socket):
     script = on_the_inbound_socket("authentication")
     for name in ("inbound-1", "inbound-2"):
         mine = [line for line in script if line.connection == name]
-        import socket
-
         sock = socket.create_connection(address, 10)
         messages = Messages(sock)
         for line in mine:
@@ -297,7 +293,8 @@ def test_an_agent_who_does_not_answer(make_switch, make_socket):
             other.command("api callcenter_config agent set state 1001 Waiting")
             originated(other, ("381601234567", "agent-1001@fsapp", 0))
             until(lambda round_=round_: kinds(ours.events()).count("member-queue-end") == round_ + 1, "the wait is over")
-            until(lambda: kinds(ours.events()[-1:]) == ["members-count"], "the queue is counted")
+            until(lambda round_=round_: kinds(ours.events()).count("members-count") == 2 * round_ + 2, "it is counted")
+            until(lambda: agent.state == "Waiting", "the agent is left alone")
 
         def attempts(events):
             """The events of each round; how often a busy agent is tried in three seconds depends on the clock."""

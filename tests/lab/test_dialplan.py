@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import pytest
+
+from fsapp.errors import DialplanError
+from fsapp.lab.dialplan import Action, load_folder, parse
+
+PROJECT = Path(__file__).parents[2] / "dialplan"
+
+
+class Caller:
+    def __init__(self, number="1", **variables):
+        self.number = number
+        self.variables = variables
+
+    def expand(self, text):
+        return self.variables.get(text[2:-1], "")
+
+    def profile_field(self, name):
+        return self.number if name == "destination_number" else self.variables.get(name, "")
+
+
+def hunt(xml, caller=None, inline=None):
+    plan = parse({"public.xml": f"<include>{xml}</include>"})
+    return [tuple(action[:2]) for action in plan.hunt("public", caller or Caller(), inline or (lambda _a: None))]
+
+
+def extension(conditions, goes_on="false", name="x"):
+    return f'<extension name="{name}" continue="{goes_on}">{conditions}</extension>'
+
+
+def condition(expression, do="yes", stops="on-false", field="destination_number", otherwise=""):
+    anti = f'<anti-action application="{otherwise}"/>' if otherwise else ""
+    return (f'<condition field="{field}" expression="{expression}" break="{stops}"><action application="{do}"/>{anti}'
+            "</condition>")
+
+
+def test_the_first_extension_that_matches_is_run_with_its_captures():
+    xml = extension('<condition field="destination_number" expression="^9(..)(.)?$">'
+                    '<action application="set" data="a=$1-$2-$3 ${b}"/></condition>') + extension(condition("."))
+    assert hunt(xml, Caller("912")) == [("set", "a=12-- ${b}")]
+
+
+def test_an_extension_that_continues_lets_later_ones_add_actions():
+    assert hunt(extension(condition("^1", "one"), "true") + extension(condition("^1", "two"))) == [("one", ""), ("two", "")]
+
+
+@pytest.mark.parametrize(("stops", "matches", "expected"), [
+    ("on-false", True, ["a", "b"]), ("on-false", False, []), ("on-true", True, ["a"]), ("on-true", False, ["b"]),
+    ("always", True, ["a"]), ("always", False, []), ("never", True, ["a", "b"]), ("never", False, ["b"]),
+])
+def test_when_conditions_stop(stops, matches, expected):
+    xml = extension(condition("^1" if matches else "^2", "a", stops) + condition("^1", "b"))
+    assert [name for name, _ in hunt(xml)] == expected
+
+
+def test_an_anti_action_makes_the_extension_match():
+    xml = extension(condition("^2", "a", otherwise="no")) + extension(condition("^1", "later"))
+    assert hunt(xml) == [("no", "")]
+
+
+def test_an_extension_whose_last_condition_fails_does_not_match():
+    xml = extension('<condition field="destination_number" expression="^1$"/>' + condition("^x$", field="${cc_cause}"))
+    assert hunt(xml + extension(condition("^1", "later")), Caller(cc_cause="y")) == [("later", "")]
+
+
+def test_an_inline_action_runs_during_the_hunt():
+    caller = Caller()
+    xml = extension('<condition><action application="set" data="a=b" inline="true"/></condition>'
+                    '<condition field="${a}" expression="^b$"><action application="yes"/></condition>')
+
+    def run(action: Action):
+        name, _, value = action.data.partition("=")
+        caller.variables[name] = value
+
+    assert hunt(xml, caller, run) == [("yes", "")]
+
+
+def test_settings_fill_in_and_given_ones_win():
+    texts = {
+        "a.xml": '<include><X-PRE-PROCESS cmd="set" data="one=1"/><X-PRE-PROCESS cmd="set" data="two=$${one}2"/></include>',
+        "public.xml": f"<include>{extension(condition('^($${two})$', 'go'))}</include>",
+    }
+    assert parse(texts).hunt("public", Caller("12"), print)
+    assert parse(texts, {"one": "3"}).hunt("public", Caller("32"), print)
+
+
+def test_every_fault_is_named_at_once():
+    with pytest.raises(DialplanError) as refused:
+        parse({
+            "a.xml": "<include", "b.xml": f"<include>{extension(condition('(', stops='sometimes'))}"
+            '<X-PRE-PROCESS cmd="exec" data="rm"/></include>',
+            "c.xml": '<include><extension name="t"><condition wday="1"/></extension></include>',
+        })
+    text = "\n".join(refused.value.faults)
+    assert len(refused.value.faults) == 5
+    assert all(word in text for word in ("a.xml", "well-formed", "sometimes", "X-PRE-PROCESS exec", "wday", "'('"))
+
+
+def test_a_folder_without_a_dialplan_is_refused(tmp_path):
+    with pytest.raises(DialplanError, match="--dialplan"):
+        load_folder(tmp_path)
+
+
+def test_the_projects_dialplan_can_be_read_and_asks_where_it_is_told_to():
+    plan = load_folder(PROJECT, {"fsapp_socket": "127.0.0.1:9"})
+    sockets = [
+        action.data for extensions in plan.contexts.values() for e in extensions for c in e.conditions
+        for action in c.actions if action.application == "socket"
+    ]
+    assert sockets == ["127.0.0.1:9 async full"]
+    assert {"public", "fsapp"} <= set(plan.contexts)
+
+
+def test_every_application_of_the_projects_dialplan_is_known(make_switch):
+    plan = load_folder(PROJECT)
+    used = {
+        action.application for extensions in plan.contexts.values() for e in extensions for c in e.conditions
+        for action in (*c.actions, *c.anti_actions)
+    }
+    assert used <= set(make_switch(plan).applications)
