@@ -57,7 +57,7 @@ class _Bad(Exception):
 
 
 class ContactFile:
-    """A seekable binary file as contacts. ContactsError with one line each when it cannot be one.
+    """A seekable binary file as contacts; it is closed with this. ContactsError with one line a fault if it cannot be.
 
     `columns` maps a name of KNOWN to the file's own name for it; every other column is kept as the contact's field.
     """
@@ -74,9 +74,14 @@ class ContactFile:
         self._line = 0
         self._nul = False
         self.encoding = encoding or detect_encoding(file, name, rules.region)
+        try:
+            file.seek(0)
+            self._text = io.TextIOWrapper(file, encoding=self.encoding, errors="strict", newline="")
+        except LookupError:
+            raise ContactsError(f"there is no encoding {encoding!r}: write for example utf-8 or cp1250") from None
         self._lines = self._read_lines()
-        first = self._header_line(delimiter)
-        self.delimiter = delimiter or max(_DELIMITERS, key=_outside_quotes(first).count)
+        said, first = self._header_line()
+        self.delimiter = delimiter or said or max(_DELIMITERS, key=_outside_quotes(first).count)
         self._reader = csv.reader(self._chained(first), delimiter=self.delimiter, strict=True)
         header = self._next()
         if isinstance(header, BadRow) or header is None:
@@ -86,16 +91,18 @@ class ContactFile:
     def rows(self) -> Iterator[Row | BadRow]:
         """Every row once, good or bad, in order; a number that came before is bad."""
         lines: dict[int, int] = {}
+        empty = True
         while True:
             self._nul = False
             start = self._reader.line_num + self._skipped + 1
             cells = self._next()
             if cells is None:
                 break
+            if not isinstance(cells, BadRow) and not any(cells):
+                continue
+            empty = False
             if isinstance(cells, BadRow):
                 yield cells
-                continue
-            if not any(cells):
                 continue
             try:
                 if self._nul:
@@ -108,7 +115,7 @@ class ContactFile:
                 yield BadRow(start, str(bad))
             else:
                 yield Row(start, number, entry)
-        if self._reader.line_num <= self._header_lines:
+        if empty:
             raise ContactsError(f"{self.name}: holds a header and no contacts")
 
     def position(self) -> int:
@@ -116,13 +123,8 @@ class ContactFile:
         return self._file.tell()
 
     def _read_lines(self) -> Iterator[str]:
-        self._file.seek(0)
         try:
-            text = io.TextIOWrapper(self._file, encoding=self.encoding, errors="strict", newline="")
-        except LookupError:
-            raise ContactsError(f"there is no encoding {self.encoding!r}: write for example utf-8 or cp1250") from None
-        try:
-            while line := text.readline(MAX_LINE):
+            while line := self._text.readline(MAX_LINE):
                 self._line += 1
                 if len(line) >= MAX_LINE and line[-1] not in "\r\n":
                     raise ContactsError(f"{self.name}: line {self._line} has no end: this is not a CSV file")
@@ -134,21 +136,18 @@ class ContactFile:
                 f"{self.name}: what follows line {self._line} is not {self.encoding}: "
                 "name the right one with --encoding"
             ) from None
-        finally:
-            text.detach()
 
-    def _header_line(self, delimiter: str | None) -> str:
+    def _header_line(self) -> tuple[str | None, str]:
+        """The first line that says something, and the delimiter if Excel has named it before."""
         self._skipped = 0
+        said = None
         for line in self._lines:
             separator = _EXCEL_SEPARATOR.match(line)
-            if separator and self._skipped == 0:
-                self._skipped += 1
-                if delimiter is None and separator.group(1) in _DELIMITERS:
-                    return next(self._lines, "")
+            if separator and said is None:
+                said = separator.group(1)
             elif line.strip():
-                return line
-            else:
-                self._skipped += 1
+                return said, line
+            self._skipped += 1
         raise ContactsError(f"{self.name}: is empty")
 
     def _chained(self, first: str) -> Iterator[str]:
@@ -166,7 +165,6 @@ class ContactFile:
             return BadRow(start, "has a quote in the middle of a value: write it twice, and quotes around the value")
 
     def _place_columns(self, header: list[str], columns: Mapping[str, str]) -> None:
-        self._header_lines = self._reader.line_num
         names = [clean_text(cell, MAX_NAME) for cell in header]
         while names and not names[-1]:
             names.pop()
