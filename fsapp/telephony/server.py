@@ -168,13 +168,14 @@ class Server(OutboundESLServer):
         if drain:
             # A call that has just come is a matter of milliseconds; who says nothing is not waited for.
             gevent.joinall(list(self._silent.values()), timeout=min(_GREETING_S, self._drain_s))
+        greenlets = list(self._silent.values())
+        while self._make_room():
+            pass
         while drain and self._visits and time.monotonic() < end:
             gevent.joinall(list(self._visits.values()), timeout=end - time.monotonic())
         if self._visits:
             _log.warning("visits_cut", visits=len(self._visits))
-        greenlets = [*self._silent.values(), *self._visits.values()]
-        while self._make_room():
-            pass
+        greenlets += self._visits.values()
         gevent.killall(list(self._visits.values()), block=False)
         gevent.joinall(greenlets, timeout=self._drain_s)
         self._stopped.set()

@@ -20,7 +20,7 @@ BYE = b"Content-Type: command/reply\nReply-Text: +OK bye\n\n"
 NOTICE = (b"Content-Type: text/disconnect-notice\nControlled-Session-UUID: d6d78254\nContent-Disposition: disconnect\n"
           b"Content-Length: 67\n\nDisconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n")
 LINGER = b"Content-Type: text/disconnect-notice\nContent-Disposition: linger\nLinger-Time: 5\nContent-Length: 0\n\n"
-PATIENCE_S = 20
+PATIENCE_S = 10
 
 
 def lines(name: str) -> list[dict]:
