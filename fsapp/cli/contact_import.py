@@ -142,7 +142,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
     """The file, or a copy of what can be read only once."""
     if path == "-":
         with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(click.get_binary_stream("stdin"), copy)
+            shutil.copyfileobj(sys.stdin.buffer, copy)
             yield copy
         return
     try:
@@ -175,7 +175,7 @@ def _copy_report(bad: IO[str], path: str) -> None:
 
 def _print_json(said: dict[str, Any], bad: IO[str]) -> None:
     """Print `said` with all bad rows, which may be too many to hold."""
-    out = click.get_text_stream("stdout")
+    out = sys.stdout
     out.write(json.dumps(said, ensure_ascii=False)[:-1] + ', "bad": [')
     bad.seek(0)
     for place, (line, reason) in enumerate(csv.reader(bad)):

@@ -29,7 +29,7 @@ MAX_CELL = 500
 MAX_COLUMNS = 100
 MAX_LINE = 1 << 20
 _DELIMITERS = ",;\t|"
-_EXCEL_SEPARATOR = re.compile(r"sep=(.)\s*\Z", re.IGNORECASE)
+_EXCEL_SEPARATOR = re.compile(r"sep=([,;:|\t])\s*\Z", re.IGNORECASE)
 _DUE_FORMATS = ("%d.%m.%Y", "%d.%m.%Y.", "%d.%m.%Y %H:%M", "%d.%m.%Y. %H:%M")
 _NO_NUMBER = {
     NumberKind.PREMIUM: "is a premium number: it is never dialled",

@@ -1,0 +1,236 @@
+"""`fsapp contacts` from the command line to Redis and back."""
+
+import io
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from fsapp.cli.root import main
+from fsapp.rules import load_folder
+from fsapp.state import keys
+from fsapp.state.contacts import Contacts
+from fsapp.state.rules import RulesStore
+
+INTO = ("--campaign", "renewals", "--stage", "first-call")
+N = "+381601234567"
+
+
+@pytest.fixture
+def fsapp(redis_server, redis_client, monkeypatch, capsys):
+    """Runs a command as the console script would: exit status, standard output, lines of standard error."""
+    monkeypatch.setenv("FSAPP_REDIS_URL", redis_server.url)
+    RulesStore(redis_client).load(load_folder("conf/rules"), "", "", "conf/rules")
+
+    def run(*args, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as left:
+            main(list(args))
+        out, err = capsys.readouterr()
+        return SimpleNamespace(status=left.value.code or 0, out=out, faults=err.splitlines())
+
+    return run
+
+
+@pytest.fixture
+def imported(fsapp, redis_client, tmp_path):
+    """Imports CSV text; the answer of the command."""
+
+    def run(text, *options, into=INTO):
+        path = tmp_path / "contacts.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return fsapp("contacts", "import", str(path), *into, *options)
+
+    return run
+
+
+def known(client, number=N):
+    return Contacts(client).get(number).get("renewals/first-call")
+
+
+GOOD = "number;name;agent;city\n060 1234567;Ana;ceca@example.com;Niš\n0611234567;Eva;;\n"
+
+
+def test_import_and_show(fsapp, imported):
+    done = imported(GOOD)
+    assert (done.status, done.faults) == (0, [])
+    assert done.out.splitlines() == [
+        "renewals/first-call: 2 contacts imported, 2 new, 0 updated", "read as utf-8 with the delimiter ;"]
+    shown = json.loads(fsapp("contacts", "show", "0601234567", "--json").out)
+    assert shown == {"number": N, "rights": [], "sticky": None, "contacts": [{
+        "campaign": "renewals", "stage": "first-call", "open": True, "name": "Ana", "agent": "1003",
+        "attempted_at": None, "priority": None, "due_at": None, "timezone": None, "list": None, "fields": {"city": "Niš"},
+    }]}
+    assert fsapp("contacts", "show", N).out.splitlines() == [
+        N, "  renewals/first-call: open", "    name: Ana", "    agent: 1003", "    city: Niš"]
+
+
+def test_import_says_json(imported):
+    said = json.loads(imported(GOOD, "--json").out)
+    del said["file"]
+    assert said == {
+        "stage": "renewals/first-call", "encoding": "utf-8", "delimiter": ";", "fields": ["city"], "dry_run": False,
+        "rows": 2, "good": 2, "imported": 2, "added": 2, "updated": 0, "still_closed": 0, "bad": [],
+    }
+
+
+def test_standard_input(fsapp, redis_client):
+    assert fsapp("contacts", "import", "-", *INTO, stdin=GOOD.encode("cp1250")).status == 0
+    assert known(redis_client).fields == {"city": "Niš"}
+
+
+def test_a_pipe(fsapp, redis_client):
+    reading, writing = os.pipe()
+    os.write(writing, GOOD.encode())
+    os.close(writing)
+    assert fsapp("contacts", "import", f"/dev/fd/{reading}", *INTO).status == 0
+    os.close(reading)
+    assert known(redis_client).name == "Ana"
+
+
+def test_a_dry_run_imports_nothing(imported, redis_client):
+    done = imported(GOOD, "--dry-run")
+    assert done.out.startswith("renewals/first-call: 2 contacts would be imported, 0 rows are bad\n")
+    assert known(redis_client) is None
+    assert not redis_client.exists(keys.IMPORTS)
+
+
+def test_one_bad_row_imports_nothing(imported, redis_client):
+    done = imported(GOOD + "nobody;X;;\n")
+    assert done.status == 1
+    assert [fault.partition("contacts.csv: ")[2] for fault in done.faults] == [
+        "line 4: 'nobody' is no phone number",
+        "nothing was imported: mend these rows, or leave them out with --skip-bad"]
+    assert known(redis_client) is None
+    assert imported(GOOD + "nobody;X;;\n", "--skip-bad").out.splitlines()[:2] == [
+        "renewals/first-call: 2 contacts imported, 2 new, 0 updated", "1 bad rows left out"]
+    assert known(redis_client).name == "Ana"
+
+
+def test_many_bad_rows(imported, tmp_path):
+    text = "number\n" + "".join(f"nobody{n}\n" for n in range(100))
+    report = tmp_path / "report.csv"
+    done = imported(text, "--report", str(report))
+    assert done.status == 1
+    assert len(done.faults) == 22
+    assert "line 21: 'nobody19'" in done.faults[19]
+    assert "... and 80 more" in done.faults[20]
+    lines = report.read_text().splitlines()
+    assert (lines[0], lines[100], len(lines)) == ("line,reason", "101,'nobody99' is no phone number", 101)
+    bad = json.loads(imported(text, "--json").out)["bad"]
+    assert bad == [{"line": n + 2, "reason": f"'nobody{n}' is no phone number"} for n in range(100)]
+
+
+def test_all_rows_bad_and_skipped(imported):
+    done = imported("number\nnobody\n", "--skip-bad")
+    assert (done.status, done.out.splitlines()[0]) == (0, "renewals/first-call: 0 contacts imported, 0 new, 0 updated")
+
+
+def test_a_report_that_cannot_be_written(imported, redis_client, tmp_path):
+    done = imported(GOOD, "--report", str(tmp_path / "no" / "report.csv"))
+    assert done.status == 1
+    assert "report.csv: cannot be written: No such file or directory: nothing was imported" in done.faults[0]
+    assert known(redis_client) is None
+
+
+@pytest.mark.parametrize(("into", "said"), [
+    (("--campaign", "renewals", "--stage", "new"), "the rules have no stage renewals/new; the outbound stages are: "),
+    (("--campaign", "x\n", "--stage", "y"), "the outbound stages are: renewals/first-call"),
+    (("--campaign", "web-leads", "--stage", "new"), "web-leads/new is a new-customers stage, only outbound ones"),
+])
+def test_stages_that_take_no_contacts(imported, into, said):
+    done = imported(GOOD, into=into)
+    assert done.status == 1
+    assert len(done.faults) == 1
+    assert said in done.faults[0]
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("missing.csv", "missing.csv: cannot be read: No such file or directory"), (".", "is a folder"),
+    ("empty.csv", "empty.csv: is empty"), ("nul\0.csv", "cannot be read"), ("/dev/zero", "is no file"),
+])
+def test_files_that_are_none(fsapp, tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.csv").touch()
+    done = fsapp("contacts", "import", name, *INTO)
+    assert done.status == 1
+    assert len(done.faults) == 1
+    assert said in done.faults[0]
+
+
+def test_no_rules_are_loaded(fsapp, redis_client):
+    redis_client.flushall()
+    for command in (("import", "-", *INTO), ("show", N), ("close", N, *INTO)):
+        done = fsapp("contacts", *command)
+        assert (done.status, done.faults) == (1, ["fsapp: no rules are loaded: run `fsapp rules load`"])
+
+
+def test_redis_is_away(fsapp, monkeypatch, tmp_path):
+    monkeypatch.setenv("FSAPP_REDIS_URL", f"unix://{tmp_path}/nobody")
+    for command in (("import", "-", *INTO), ("show", N), ("remove", N, "--all")):
+        done = fsapp("contacts", *command)
+        assert done.status == 1
+        assert done.faults == [
+            f"fsapp: Redis at unix://{tmp_path}/nobody does not answer: start it, or set FSAPP_REDIS_URL"]
+
+
+@pytest.mark.parametrize("options", [
+    ("--column", "telefon=number"), ("--column", "number"), ("--column", "number=A", "--column", "number=B"),
+    ("--delimiter", ";;"), ("--delimiter", '"'), ("--campaign",),
+])
+def test_wrong_usage(imported, options):
+    assert imported(GOOD, *options).status == 2
+
+
+def test_columns_delimiter_and_encoding_by_option(imported, redis_client):
+    text = "Telefon\tKupac\n0601234567\tČeda\n".encode("iso8859-2")
+    options = ("--column", "number=telefon", "--column", "name=kupac", "--delimiter", "tab", "--encoding", "latin2")
+    assert imported(text, *options).status == 0
+    assert known(redis_client).name == "Čeda"
+
+
+def test_close_open_and_import_again(fsapp, imported, redis_client):
+    imported(GOOD)
+    assert fsapp("contacts", "close", "060/123-4567", *INTO).out == f"{N} in renewals/first-call is closed\n"
+    assert fsapp("contacts", "close", N, *INTO).out == f"{N} in renewals/first-call is closed already\n"
+    assert json.loads(fsapp("contacts", "close", N, *INTO, "--json").out) == {
+        "number": N, "contact": f"renewals/first-call/{N}", "open": False, "changed": False}
+    again = imported(GOOD)
+    assert again.out.splitlines()[:2] == [
+        "renewals/first-call: 2 contacts imported, 0 new, 2 updated",
+        "1 of them stay closed (--reopen opens them)"]
+    assert not known(redis_client).open
+    assert fsapp("contacts", "open", N, *INTO).status == 0
+    assert known(redis_client).open
+    fsapp("contacts", "close", N, *INTO)
+    imported(GOOD, "--reopen")
+    assert known(redis_client).open
+
+
+def test_remove(fsapp, imported, redis_client):
+    imported(GOOD)
+    assert fsapp("contacts", "remove", N).status == 2
+    assert fsapp("contacts", "remove", N, "--stage", "x").status == 2
+    assert fsapp("contacts", "remove", N, "--all", *INTO).status == 2
+    assert fsapp("contacts", "remove", N, *INTO).out == f"{N} is removed from renewals/first-call\n"
+    assert known(redis_client) is None
+    assert json.loads(fsapp("contacts", "remove", "0611234567", "--all", "--json").out) == {
+        "number": "+381611234567", "removed": ["renewals/first-call"]}
+
+
+def test_who_is_not_there(fsapp, imported):
+    imported(GOOD)
+    other = ("--campaign", "renewals", "--stage", "second-call")
+    said = [
+        (("show", "+381691234567"), "nothing is known of +381691234567"),
+        (("close", "+381691234567", *INTO), "+381691234567 is no contact of any stage"),
+        (("open", N, *other), f"{N} is no contact of renewals/second-call, but of renewals/first-call"),
+        (("remove", N, *other), f"{N} is no contact of renewals/second-call, but of renewals/first-call"),
+        (("remove", "+381691234567", "--all"), "+381691234567 is no contact of any stage"),
+        (("show", "hello\n${x}"), "'hello x' is no number of a contact: write for example +381601234567"),
+    ]
+    for command, fault in said:
+        done = fsapp("contacts", *command)
+        assert (done.status, done.faults) == (1, [f"fsapp: {fault}"])
