@@ -26,17 +26,15 @@ class EventSocket:
     def __init__(self, switch: Switch, listen: tuple[str, int], password: str) -> None:
         self._switch = switch
         self._password = password
-        self._server = StreamServer(listen, self._serve)
         try:
-            self._server.start()
+            listener = socket.create_server(listen)
         except OSError as error:
             raise ListenError(
                 f"the lab cannot listen on {listen[0]}:{listen[1]}: {error.strerror}: choose another port"
             ) from None
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return self._server.server_host, self._server.server_port
+        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self._server = StreamServer(listener, self._serve)
+        self._server.start()
 
     def stop(self) -> None:
         """Close the door and every connection."""
@@ -66,7 +64,7 @@ class EventSocket:
                 sender.send(reply("+OK bye"))
                 return
             if verb.lower() == "auth":
-                if not hmac.compare_digest(word.encode(), self._password.encode()):
+                if not hmac.compare_digest(word.encode("utf-8", "surrogateescape"), self._password.encode()):
                     sender.send(reply("-ERR invalid"))
                     return
                 sender.send(reply("+OK accepted"))

@@ -159,7 +159,8 @@ def parse(text: str, name: str = "scenario", folder: Path = Path()) -> Scenario:
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{name}: is not TOML: {error}") from None
     faults: list[str] = []
-    for index, arrival in enumerate(document.get("arrival", ())):
+    arrivals = document.get("arrival")
+    for index, arrival in enumerate(arrivals if isinstance(arrivals, list) else ()):
         if isinstance(arrival, dict):
             arrival.pop("known", None)
             if isinstance(arrival.get("contacts"), str):

@@ -42,7 +42,8 @@ def test_the_first_extension_that_matches_is_run_with_its_captures():
 
 
 def test_an_extension_that_continues_lets_later_ones_add_actions():
-    assert hunt(extension(condition("^1", "one"), "true") + extension(condition("^1", "two"))) == [("one", ""), ("two", "")]
+    xml = extension(condition("^1", "one"), "true") + extension(condition("^1", "two"))
+    assert hunt(xml) == [("one", ""), ("two", "")]
 
 
 @pytest.mark.parametrize(("stops", "matches", "expected"), [
@@ -78,7 +79,8 @@ def test_an_inline_action_runs_during_the_hunt():
 
 def test_settings_fill_in_and_given_ones_win():
     texts = {
-        "a.xml": '<include><X-PRE-PROCESS cmd="set" data="one=1"/><X-PRE-PROCESS cmd="set" data="two=$${one}2"/></include>',
+        "a.xml": '<include><X-PRE-PROCESS cmd="set" data="one=1"/>'
+                 '<X-PRE-PROCESS cmd="set" data="two=$${one}2"/></include>',
         "public.xml": f"<include>{extension(condition('^($${two})$', 'go'))}</include>",
     }
     assert parse(texts).hunt("public", Caller("12"), print)

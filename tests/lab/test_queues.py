@@ -104,7 +104,8 @@ def test_agents_who_are_not_free_get_nothing(make_switch, agent):
 
 
 def test_the_wait_is_over_after_the_queues_time_and_the_time_waited_is_kept(make_switch):
-    two = DIALPLAN.replace("<action application=\"hangup\"", "<action application=\"callcenter\" data=\"b\"/><action application=\"hangup\"")
+    then = '<action application="callcenter" data="b"/><action application="hangup"'
+    two = DIALPLAN.replace('<action application="hangup"', then)
     switch = make_switch(two, [Queue("a", wait_s=3), Queue("b", wait_s=1)], speed=20)
     events = heard(switch)
     call = waiting(switch, "1", score=1000)
