@@ -61,7 +61,8 @@ def test_import_and_show(fsapp, imported):
     shown = json.loads(fsapp("contacts", "show", "0601234567", "--json").out)
     assert shown == {"number": N, "rights": [], "sticky": None, "contacts": [{
         "campaign": "renewals", "stage": "first-call", "open": True, "name": "Ana", "agent": "1003",
-        "attempted_at": None, "priority": None, "due_at": None, "timezone": None, "list": None, "fields": {"city": "Niš"},
+        "attempted_at": None, "priority": None, "due_at": None, "timezone": None, "list": None,
+        "fields": {"city": "Niš"},
     }]}
     assert fsapp("contacts", "show", N).out.splitlines() == [
         N, "  renewals/first-call: open", "    name: Ana", "    agent: 1003", "    city: Niš"]
