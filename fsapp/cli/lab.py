@@ -10,16 +10,17 @@ from typing import Any
 import click
 import gevent
 from gevent.event import Event
+from rich.console import Console
 
+from fsapp.cli.demo import demo
 from fsapp.core.rules import Rules
 from fsapp.errors import RulesError, ScenarioError
 from fsapp.lab.dialplan import load_folder as load_dialplan
 from fsapp.lab.esl_in import EventSocket
 from fsapp.lab.run import build_switch, run_scenario
-from fsapp.lab.scenario import Scenario
 from fsapp.lab.scenario import load as load_scenario
-from fsapp.lab.summary import Summary
-from fsapp.log import configure, mask
+from fsapp.lab.screen import Lines, summary_table
+from fsapp.log import configure
 from fsapp.rules import load_folder as load_rules
 from fsapp.settings import Settings, split_address
 from fsapp.state.connection import connect
@@ -31,6 +32,9 @@ __all__ = ["lab"]
 @click.group()
 def lab() -> None:
     """Run scenarios on a switch in Python."""
+
+
+lab.add_command(demo)
 
 
 def _address(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -73,6 +77,7 @@ def run(
     if unknown:
         raise ScenarioError(f"{scenario}: agent.{unknown[0]}: the rules have no such agent")
     configure("error" if as_json else settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
+    console = Console(highlight=False)
     switch = build_switch(rules, wanted, plan)
     sockets = []
     if event_socket is not None:
@@ -83,13 +88,16 @@ def run(
     interrupt = gevent.signal_handler(signal.SIGINT, stop.set)
     switch.start()
     try:
-        summary = run_scenario(switch, wanted, stop, None if as_json else _Lines(settings, wanted))
+        summary = run_scenario(switch, wanted, stop, None if as_json else Lines(console))
     finally:
         interrupt.cancel()
         switch.stop()
         for served in sockets:
             served.stop()
-    click.echo(json.dumps(summary.as_json(), indent=2) if as_json else _table(summary))
+    if as_json:
+        click.echo(json.dumps(summary.as_json(), indent=2))
+    else:
+        console.print(summary_table(summary))
     if not summary.well:
         raise ScenarioError("the scenario did not go well", summary.faults())
 
@@ -101,53 +109,3 @@ def _rules(settings: Settings, folder: str | None) -> Rules:
     if current is None:
         raise RulesError("no rules are loaded: load them with `fsapp rules load FOLDER`, or give --rules FOLDER")
     return Rules.from_document(current.document, current.version)
-
-
-class _Lines:
-    """What happens, a line each."""
-
-    def __init__(self, settings: Settings, scenario: Scenario) -> None:
-        self._hide = settings.mask_numbers
-        self._speed = scenario.speed
-        self._start: float | None = None
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        if self._start is None:
-            self._start = event["at"]
-        says = self._says(event)
-        if says:
-            caller = event["caller"] or "anonymous"
-            caller = mask(caller) if self._hide else caller
-            who = f"{_plain(caller):<16} -> {_plain(event['called']):<14}"
-            click.echo(f"{event['at'] - self._start:8.1f} s  {who} {says}")
-
-    @staticmethod
-    def _says(event: dict[str, Any]) -> str:
-        kind = event["event"]
-        if kind == "queue_joined":
-            return f"{event['call_class'] or 'no class'}: waits in {event['queue']}, score {event['base_score']}"
-        if kind == "offered":
-            return f"offered to {event['agent']}, {event['waiting']} more waiting there"
-        if kind == "not_answered":
-            return f"{event['agent']} did not answer: {event['cause']}"
-        if kind == "answered":
-            return f"talks to {event['agent']}"
-        if kind == "ended":
-            return f"{event['outcome']} after waiting {event['waited_s']:.0f} s ({event['cause']})"
-        return ""
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)[:40]
-
-
-def _table(summary: Summary) -> str:
-    columns = ("calls", "answered", "abandoned", "refused", "cut", "lost", "wait_mean_s", "wait_p90_s")
-    lines = [f"{'class':<14}" + "".join(f"{name.removesuffix('_s').replace('_', ' '):>11}" for name in columns)]
-    for name, values in summary.as_json()["classes"].items():
-        cells = ("-" if values[column] is None else str(values[column]) for column in columns)
-        lines.append(f"{name:<14}" + "".join(f"{cell:>11}" for cell in cells))
-    lines.append(
-        f"{summary.started} calls in {summary.lab_seconds:.0f} s of lab time, {summary.offered} offers, "
-        f"{summary.moved} moves; lost {len(summary.lost)}, out of order {len(summary.order_violations)}")
-    return "\n".join(lines)

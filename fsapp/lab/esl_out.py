@@ -21,6 +21,7 @@ __all__ = ["socket_application"]
 _log = get_logger("lab")
 CONNECT_S = 5.0   # real seconds to be accepted
 _PARK_S = 0.005   # real seconds from `connect` until the real switch has parked the call
+_DECISIVE = frozenset({"transfer", "hangup"})  # with these a visit says where the call goes
 _FRAME_S = 0.02   # a parked channel looks for commands once a frame
 
 
@@ -62,6 +63,7 @@ class _Session:
         self._left_early = True
         self._parks_at = 0.0
         self._linger_s: int | None = None
+        self._began_at = time.perf_counter()
         channel.over = self.call_over
         spawn(self._listen, name=f"lab-socket-{channel.uuid}")
 
@@ -200,8 +202,11 @@ class _Session:
             return reply(f"-ERR invalid session id [{uuid}]")
         what = command.headers.get("call-command", "")
         if what == "execute":
+            application = command.headers.get("execute-app-name", "")
+            if application in _DECISIVE:
+                self._switch.publish("decided", target, real_s=time.perf_counter() - self._began_at)
             target.queue(Execute(
-                command.headers.get("execute-app-name", ""), command.headers.get("execute-app-arg", "") or command.body,
+                application, command.headers.get("execute-app-arg", "") or command.body,
                 command.headers.get("event-uuid", "")))
         elif what == "hangup":
             target.queue(Execute("hangup", command.headers.get("hangup-cause", "NORMAL_CLEARING")))

@@ -37,6 +37,7 @@ class Summary:
     lost: list[str] = field(default_factory=list)
     order_violations: list[str] = field(default_factory=list)
     lab_seconds: float = 0.0
+    decisions_s: list[float] = field(default_factory=list)
 
     def observe(self, event: Mapping[str, Any]) -> None:
         """Count one event of the switch."""
@@ -47,6 +48,8 @@ class Summary:
             self.moved += 1
         elif kind == "offered":
             self.offered += 1
+        elif kind == "decided":
+            self.decisions_s.append(event["real_s"])
         elif kind == "lost":
             self.lost.append(f"{event['uuid']}: {event['why']} ({event['cause']})")
         elif kind == "ended":
@@ -55,6 +58,11 @@ class Summary:
             summary.outcomes[event["outcome"]] += 1
             if event["outcome"] == "answered":
                 summary.waits_s.append(event["waited_s"])
+
+    def decision_ms(self, share: float) -> float | None:
+        """In how many real milliseconds this share of the decisions was made, connection included."""
+        ordered = sorted(self.decisions_s)
+        return round(ordered[int(share * (len(ordered) - 1) + 0.5)] * 1000, 2) if ordered else None
 
     @property
     def well(self) -> bool:
@@ -75,6 +83,8 @@ class Summary:
         return {
             "calls": self.started, **{outcome: self.total(outcome) for outcome in OUTCOMES}, "moved": self.moved,
             "offered": self.offered, "order_violations": len(self.order_violations),
+            "decisions": len(self.decisions_s), "decision_p50_ms": self.decision_ms(0.5),
+            "decision_p99_ms": self.decision_ms(0.99),
             "lab_seconds": round(self.lab_seconds, 1),
             "classes": {name: self.classes[name].as_json() for name in sorted(self.classes)},
         }

@@ -41,7 +41,8 @@ class Switch:
 
     `phone` says what an agent's phone does with an offer, unless the agent's contact says it already. Observers get
     plain dicts with `event`, `at` (lab epoch seconds), `uuid`, `caller`, `called`, and by event:
-    call_started; queue_joined queue, member, base_score, joined_at, call_class, waiting; moved source, target;
+    call_started; decided real_s (real seconds the app took); queue_joined queue, member, base_score, joined_at,
+    call_class, reason, waiting; moved source, target;
     offered queue, member, agent, waiting; not_answered queue, member, agent, cause, waits; answered queue, member,
     agent; left queue, member, reason; ended outcome (answered, abandoned, refused, cut, lost), cause, why, waited_s,
     call_class; and for an outcome `lost` also lost.

@@ -49,7 +49,7 @@ def callcenter_application(channel: Channel, data: str) -> None:
     switch.publish(
         "queue_joined", channel, queue=queue.name, member=member.uuid, base_score=member.base_score,
         joined_at=member.joined_at, score=member.base_score, call_class=channel.variables.get("fsapp_class"),
-        waiting=len(queue.waiting),
+        reason=channel.variables.get("fsapp_reason"), waiting=len(queue.waiting),
     )
     reason = _wait(channel, queue, member)
     channel.set("cc_agent_found", None)

