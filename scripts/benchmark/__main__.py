@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ def main(rounds: int, quick: bool, names: tuple[str, ...], contacts: bool, as_js
     """
     if contacts and as_json:
         raise click.UsageError("--contacts prints text of its own: run scripts/bench-contacts --json beside --json")
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="fsapp-bench-") as folder:
         processes = Processes(Path(folder))
         try:
