@@ -60,7 +60,7 @@ class Settings(BaseModel):
     switch_password: str = Field("", description="the password of the switch's event socket; no default")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")
-    snapshot: str = Field("var/rules.snapshot", description="where the last good rules are kept for a start without Redis")
+    snapshot: str = Field("var/rules.snapshot", description="the last good rules, for a start without Redis")
     max_visits: int = Field(1000, ge=1, le=100_000, description="visits at a time; beyond it calls go to the fallback")
     first_word_s: float = Field(5, gt=0, le=60, description="how long a new connection may say nothing")
     visit_s: float = Field(30, gt=0, le=3600, description="how long a visit may take in all")

@@ -1,4 +1,4 @@
-"""`fsapp lab demo`: everything at once for somebody new. Starts the real parts as an operator would; decides nothing."""
+"""`fsapp lab demo`: everything at once for somebody new. Starts the real parts as an operator would."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _play(
         if as_json:
             return run_scenario(switch, scenario, stop)
         if not console.is_terminal:
-            return run_scenario(switch, scenario, stop, Lines(console))
+            return run_scenario(switch, scenario, stop, Lines(console, hide=False))
         with Screen(console, {agent.id: agent.name for agent in rules.agents.values()}) as screen:
             painter = gevent.spawn(_paint, screen, stop)
             try:

@@ -88,7 +88,7 @@ def run(
     interrupt = gevent.signal_handler(signal.SIGINT, stop.set)
     switch.start()
     try:
-        summary = run_scenario(switch, wanted, stop, None if as_json else Lines(console))
+        summary = run_scenario(switch, wanted, stop, None if as_json else Lines(console, hide=settings.mask_numbers))
     finally:
         interrupt.cancel()
         switch.stop()

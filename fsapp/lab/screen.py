@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fsapp.lab.summary import OUTCOMES, Summary
+from fsapp.log import mask
 
 __all__ = ["Lines", "Screen", "plain", "says", "summary_table"]
 
@@ -42,10 +43,11 @@ def says(event: Mapping[str, Any]) -> str:
 
 
 class Lines:
-    """An observer that prints a line an event."""
+    """An observer that prints a line an event; `hide` masks the callers' numbers."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, hide: bool) -> None:
         self._console = console
+        self._hide = hide
         self._start: float | None = None
 
     def __call__(self, event: Mapping[str, Any]) -> None:
@@ -53,7 +55,8 @@ class Lines:
             self._start = event["at"]
         words = says(event)
         if words:
-            who = f"{plain(event['caller'] or 'anonymous'):<16} -> {plain(event['called']):<14}"
+            caller = event["caller"] or "anonymous"
+            who = f"{plain(mask(caller) if self._hide else caller):<16} -> {plain(event['called']):<14}"
             line = f"{event['at'] - self._start:8.1f} s  {who} {words}"
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
