@@ -41,8 +41,9 @@ CHANNEL_DATA = from_switch("route-and-leave")["outbound-1"][0]
 
 
 def event(name: str, **headers: str) -> bytes:
-    """A text/event-plain message; underscores of header names stand for dashes."""
-    body = f"Event-Name: {name}\n" + "".join(f"{key.replace('_', '-')}: {text}\n" for key, text in headers.items())
+    """A text/event-plain message; underscores stand for dashes, but not in the names of variables."""
+    body = f"Event-Name: {name}\n" + "".join(
+        f"{key if key.startswith('variable_') else key.replace('_', '-')}: {text}\n" for key, text in headers.items())
     return b"Content-Length: %d\nContent-Type: text/event-plain\n\n%b\n" % (len(body) + 1, body.encode())
 
 
