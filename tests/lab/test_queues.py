@@ -226,3 +226,13 @@ def test_an_agent_removed_is_offered_nothing_more(make_switch):
     waiting(switch, "1")
     centre.dispatch()
     assert (list(centre.served_by("1")), centre.staff("a"), centre.tiers) == ([], [], {})
+
+
+@pytest.mark.parametrize(("given", "score"), [
+    ("300000040", 300_000_040), ("-5", -5), ("12x", 12), ("x", 0), ("9" * 19, 2**31 - 1), ("\u0663", 0),
+])
+def test_a_base_score_is_read_as_the_switch_reads_it(make_switch, given, score):
+    switch = make_switch(DIALPLAN, [Queue("a")])
+    events = heard(switch)
+    waiting(switch, "1", score=given)
+    assert of(events, "queue_joined")[0]["base_score"] == score
