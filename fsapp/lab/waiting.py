@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 from fsapp.lab.callcenter import Member, Queue
@@ -14,6 +15,8 @@ __all__ = ["callcenter_application"]
 _log = get_logger("lab")
 _CHECK_S = 0.5            # the real one looks every half second whether the wait is over
 _FOREVER_S = 86_400.0
+_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,20}")
+_INT = 2**31 - 1
 
 
 def callcenter_application(channel: Channel, data: str) -> None:
@@ -64,9 +67,8 @@ def callcenter_application(channel: Channel, data: str) -> None:
 
 
 def _base_score(channel: Channel, queue: Queue) -> int:
-    given = channel.variables.get("cc_base_score", "")
-    sign, digits = (-1, given[1:]) if given.startswith("-") else (1, given)
-    score = sign * int(digits) if digits.isdecimal() and len(digits) < 11 else 0
+    number = _NUMBER.match(channel.variables.get("cc_base_score", ""))
+    score = max(-_INT, min(_INT, int(number[0]))) if number else 0  # as atoi reads it into a C int
     if queue.time_base_score == "system":
         score += channel.switch.clock.epoch() - channel.answered_us // 1_000_000
     return score
