@@ -17,6 +17,7 @@ from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
 from fsapp.state.connection import connect
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.state.store import Store
+from fsapp.state.wire import Wire
 from fsapp.telephony.handler import Visits
 from fsapp.telephony.server import Server
 
@@ -58,7 +59,7 @@ class Serve:
 
     def __init__(self, settings: Settings) -> None:
         client = connect(settings)
-        store = Store(client)
+        store = Store(client, Wire(client))
         self._settings = settings
         self._in_force = RulesInForce(settings.snapshot)
         self._facts = FactsReader(store, timeout_s=settings.redis_timeout_s)

@@ -24,6 +24,7 @@ from fsapp.state import keys, stream
 from fsapp.state.connection import address, translate
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.state.store import Store
+from fsapp.state.wire import Wire, packed
 
 __all__ = ["EventWriter", "FactsReader", "RulesWatcher"]
 
@@ -134,7 +135,11 @@ class EventWriter:
         self, client: Redis, length: int, backlog: int, timeout_s: float = 0.25, probe_s: float = _PROBE_S,
     ) -> None:
         self._client = client
-        self._length = length
+        self._wire = Wire(client)
+        # All of the command but its last part, the event.
+        self._add = packed(
+            b"XADD", keys.EVENTS.encode(), b"MAXLEN", b"~", b"%d" % length, b"*", stream.FIELD, b"",
+        ).removesuffix(b"$0\r\n\r\n")
         self._backlog = backlog
         self._timeout_s = timeout_s
         self._probe_s = probe_s
@@ -189,13 +194,10 @@ class EventWriter:
     def _flush(self) -> bool:
         """Write the oldest events; False if Redis did not take all of them."""
         taken = [self._queue.popleft() for _ in range(min(len(self._queue), _AT_ONCE))]
-        pipeline = self._client.pipeline(transaction=False)
-        for payload in taken:
-            pipeline.execute_command(
-                "XADD", keys.EVENTS, "MAXLEN", "~", self._length, "*", stream.FIELD, payload)
+        commands = b"".join([self._add + b"$%d\r\n%b\r\n" % (len(payload), payload) for payload in taken])
         left: list[bytes] = []
         try:
-            answers = pipeline.execute(raise_on_error=False)
+            answers = self._wire.ask(commands, len(taken))
             errors = [answer for answer in answers if isinstance(answer, RedisError)]
             left = [payload for payload, answer in zip(taken, answers, strict=True) if isinstance(answer, RedisError)]
             error = errors[0] if errors else None

@@ -18,6 +18,7 @@ from fsapp.log import get_logger, mask
 from fsapp.state import keys, scripts
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import ALL_VISIBLE, Visibility, unpack
+from fsapp.state.wire import Wire
 
 __all__ = ["Store"]
 
@@ -29,10 +30,14 @@ _log = get_logger("state")
 
 
 class Store:
-    """Facts by number. `visibility` is what the last reading said about unfinished imports."""
+    """Facts by number. `visibility` is what the last reading said about unfinished imports.
 
-    def __init__(self, client: redis.Redis) -> None:
+    With a `wire` facts are read over it, and only one greenlet may read them.
+    """
+
+    def __init__(self, client: redis.Redis, wire: Wire | None = None) -> None:
         self.client = client
+        self._wire = wire
         self.visibility = ALL_VISIBLE
         self._visibility_raw: bytes | None = None
         self._swap = client.register_script(scripts.SWAP)
@@ -52,7 +57,7 @@ class Store:
         for number in number_keys:
             wanted += (keys.contacts(number), keys.rights(number), keys.sticky(number))
         with redis_faults(self.client):
-            values = self.client.execute_command("MGET", *wanted)
+            values = self._wire.mget(wanted) if self._wire else self.client.execute_command("MGET", *wanted)
         if values[0] != self._visibility_raw:
             self.visibility = Visibility.parse(values[0])
             self._visibility_raw = values[0]
