@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import socket
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ class EventSocket:
     def __init__(self, switch: Switch, listen: tuple[str, int], password: str) -> None:
         self._switch = switch
         self._password = password
+        self._open: set[Any] = set()
         try:
             listener = socket.create_server(listen)
         except OSError as error:
@@ -39,11 +41,15 @@ class EventSocket:
     def stop(self) -> None:
         """Close the door and every connection."""
         self._server.stop(timeout=1)
+        for sock in list(self._open):
+            with contextlib.suppress(OSError):  # gone already
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _serve(self, sock: Any, _peer: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sender = Sender(sock)
         listener = Listener(sender)
+        self._open.add(sock)
         try:
             self._talk(sender, listener, Reader(sock))
         finally:
@@ -51,6 +57,7 @@ class EventSocket:
             sender.send(
                 f"Content-Type: text/disconnect-notice\nContent-Length: {len(GOODBYE)}\n\n{GOODBYE}")
             sender.flush()
+            self._open.discard(sock)
             sock.close()
 
     def _talk(self, sender: Sender, listener: Listener, reader: Reader) -> None:

@@ -118,3 +118,11 @@ def test_nothing_is_said_before_the_password(switch, make_socket):
 def test_a_port_in_use_is_one_clear_line(switch):
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ListenError, match="choose another port"):
         EventSocket(switch, taken.getsockname()[:2], "x")
+
+
+def test_stopping_closes_every_connection(switch):
+    event_socket = EventSocket(switch, ("127.0.0.1", 0), "ClueCon")
+    with client(event_socket.address, "ALL") as ours:
+        event_socket.stop()
+        until(lambda: ours.heard[-1] == "", "the connection is closed")
+        switch.call("1", "q")  # an event nobody hears hurts nobody

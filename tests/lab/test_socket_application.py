@@ -1,7 +1,9 @@
 """The `socket` application where the recorded traces do not go: apps that leave, fall silent or say strange things."""
 
+import gc
 from collections.abc import Callable
 
+import gevent
 import pytest
 from gevent.server import StreamServer
 from lab_ends import Messages, until
@@ -185,3 +187,25 @@ def test_a_scheduled_transfer_takes_a_call_back_from_a_silent_app(with_app, make
     call.hangup("NORMAL_CLEARING", "caller")
     until(lambda: call.finished.is_set(), "the call has ended")
     quiet.stop(timeout=1)
+
+
+def lab_greenlets():
+    return [g for g in gc.get_objects() if isinstance(g, gevent.Greenlet) and not g.dead and g.started
+            and str(getattr(g, "name", "")).startswith(("lab-call", "lab-socket", "lab-sender", "lab-offer"))]
+
+
+def test_nothing_is_left_of_visits_and_calls(with_app):
+    def app(sock, messages):
+        sock.sendall(("connect\n\n" + execute("transfer", "there XML public") + "\n\nexit\n\n").encode())
+        while messages.next():
+            pass
+
+    before = len(lab_greenlets())
+    switch = with_app(app)
+    calls = [switch.call(str(number), "intrue") for number in range(30)]
+    until(lambda: all(call.profile.destination_number == "there" for call in calls), "all have been visited")
+    until(lambda: len(lab_greenlets()) == before + 30, "a waiting call has its own thread and nothing more")
+    for call in calls:
+        call.hangup("NORMAL_CLEARING", "caller")
+    until(lambda: not switch.channels, "all calls have ended")
+    until(lambda: len(lab_greenlets()) == before, "nothing is left")
