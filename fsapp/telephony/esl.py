@@ -46,14 +46,17 @@ def _value(raw: bytes) -> str:
 class Message(ESLEvent):
     """One message of the switch. Its headers stay bytes until they are read.
 
-    `content_type` is the type of the message (an empty string inside an event), `body` the bytes after the headers.
+    `content_type` is the type of the message (an empty string inside an event), `content_length` the length it
+    announces, as it stands there; `body` the bytes after the headers.
     """
 
     def __init__(self, head: bytes, body: bytes = b"") -> None:
         """`head` is the header block without the empty line that ends it. Stock's constructor decodes all of it."""
         self._head = b"\n" + head
         self.body = body
-        self.content_type = self.get("Content-Type") or ""
+        content = self.starting("Content-")  # one pass for both: they end a long block
+        self.content_type = content.get("Type", "")
+        self.content_length = content.get("Length", "0")
         self._event: Message | None = None
 
     def get(self, header: str, default: str | None = None) -> str | None:
@@ -193,7 +196,7 @@ class Parser:
         message = Message(bytes(source[start:end]))
         if not message.content_type:
             raise ProtocolError("the switch sent a block without a Content-Type")
-        self._missing = self._length(message.get("Content-Length") or "0")
+        self._missing = self._length(message.content_length)
         self._message = message
         return end + 2
 
