@@ -341,3 +341,10 @@ def test_closing_wakes_who_waits(ends: Ends) -> None:
     ends.session.close()
     until(lambda: waiting.dead, "the waiting greenlet ends")
     assert isinstance(waiting.exception, HangUp)
+
+
+def test_a_good_bye_that_is_late_does_not_matter(ends: Ends) -> None:
+    session = ends.connected()
+    ends.switch.sendall(OK)
+    session.allow(0.05)
+    assert [reply.ok for reply in session.leave(command.transfer("q", "fsapp"))] == [True]
