@@ -16,7 +16,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_setting_is_documented(name: str) -> None:
-    row = next(line for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines() if f"| `{name}` |" in line)
+    lines = (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines()
+    row = next(line for line in lines if f"| `{name}` |" in line)
     assert f"`FSAPP_{name.upper()}`" in row
     assert Settings.model_fields[name].description in row
 

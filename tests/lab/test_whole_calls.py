@@ -1,4 +1,4 @@
-"""Whole calls: lab switch, the project's dialplan, a real `fsapp serve`, a real Redis; and parts that die under load."""
+"""Whole calls: lab switch, the project's dialplan, a real `fsapp serve`, a real Redis; parts that die under load."""
 
 from __future__ import annotations
 
