@@ -30,7 +30,7 @@ COMMANDS = {
     "dialplan": Entry("fsapp.cli.dialplan:dialplan", "Check that the dialplan XML fits the rules."),
     "explain": Entry("fsapp.cli.explain:explain", "Say what would become of a call, and why."),
     "serve": Entry("fsapp.cli.serve:serve", "Decide the calls the switch hands over."),
-    "up": Entry("fsapp.cli.serve:up", "Run all parts for daily use with a switch."),
+    "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),
     "lab": Entry("fsapp.cli.lab:lab", "Run scenarios on a switch in Python."),
 }
 

@@ -23,6 +23,7 @@ __all__ = ["VERSION", "command", "run"]
 
 VERSION = "1.10.12-release"
 _WORD = re.compile(r"'([^']*)'|(\S+)")
+_MODULES = frozenset({"mod_callcenter", "mod_dptools", "mod_event_socket", "mod_dialplan_xml", "mod_loopback"})
 _NO_CHANNEL = "-ERR No such channel!\n"
 
 
@@ -72,6 +73,10 @@ def _status(switch: Switch, _arguments: str) -> str:
         "0 session(s) per Sec out of max 500, peak 0, last 5min 0 \n100000 session(s) max\nmin idle cpu 0.00/97.00\n"
         "Current Stack Size/Max 240K/8192K\n"
     )
+
+
+def _module_exists(_switch: Switch, arguments: str) -> str:
+    return "true" if arguments in _MODULES else "false"
 
 
 def _version(_switch: Switch, arguments: str) -> str:
@@ -202,5 +207,5 @@ _COMMANDS: Mapping[str, Callable[[Switch, str], str]] = {
     "uuid_recv_dtmf": _uuid_recv_dtmf,
     "uuid_setvar": _uuid_setvar,
     "uuid_transfer": _uuid_transfer,
-    "version": _version,
+    "module_exists": _module_exists, "version": _version,
 }

@@ -1,0 +1,130 @@
+"""`fsapp up`: everything that is missing is said at once, a line each; what is there is run and kept running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from fsapp.cli.up import preflight
+from fsapp.core.rules import Rules
+from fsapp.lab.callcenter import from_rules
+from fsapp.lab.dialplan import parse
+from fsapp.lab.esl_in import EventSocket
+from fsapp.lab.switch import Switch
+from fsapp.rules import load_folder
+from fsapp.settings import Settings
+from fsapp.state.rules import RulesStore
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = load_folder(ROOT / "conf/rules")
+PASSWORD = "a-password-of-the-test"
+
+
+@pytest.fixture
+def switch() -> Iterator[Any]:
+    """A switch with the queues of the example centre, and its event socket's address."""
+    queues, tiers = from_rules(Rules.from_document(DOCUMENT).queues.values())
+    switch = Switch(parse({"public.xml": "<include/>"}), queues, (), ())
+    switch.start()
+    event_socket = EventSocket(switch, ("127.0.0.1", 0), PASSWORD)
+    switch.where = "{}:{}".format(*event_socket.address)
+    yield switch
+    event_socket.stop()
+    switch.stop()
+
+
+def _settings(redis_server: Any, switch: Any, **changes: Any) -> Settings:
+    return Settings(redis_url=redis_server.url, redis_timeout_s=2, switch=switch.where, switch_password=PASSWORD,
+                    rules=str(ROOT / "conf/rules"), dialplan=str(ROOT / "dialplan"), **changes)
+
+
+def _load(redis_client: Any) -> None:
+    RulesStore(redis_client).load(DOCUMENT, note="", author="test", source="test")
+
+
+def test_everything_is_there(redis_server: Any, redis_client: Any, switch: Any) -> None:
+    _load(redis_client)
+    assert preflight(_settings(redis_server, switch)) == []
+
+
+def test_every_fault_at_once(redis_server: Any, redis_client: Any, switch: Any) -> None:
+    settings = _settings(redis_server, switch).model_copy(update={"switch_password": "wrong"})
+    no_rules, refused = preflight(settings)
+    assert "no rules are loaded: run `fsapp rules load" in no_rules
+    assert "FSAPP_SWITCH_PASSWORD" in refused
+
+
+def test_a_password_that_was_never_set(redis_server: Any, redis_client: Any, switch: Any) -> None:
+    _load(redis_client)
+    [fault] = preflight(_settings(redis_server, switch).model_copy(update={"switch_password": ""}))
+    assert "FSAPP_SWITCH_PASSWORD" in fault
+
+
+def test_a_switch_without_a_queue_and_a_dialplan_for_another_address(
+    redis_server: Any, redis_client: Any, switch: Any,
+) -> None:
+    _load(redis_client)
+    del switch.callcenter.queues["helpdesk@fsapp"]
+    faults = preflight(_settings(redis_server, switch, listen="127.0.0.1:9999"))
+    assert any("fsapp_socket" in fault or "9999" in fault for fault in faults)
+    assert any("no queue helpdesk@fsapp" in fault for fault in faults)
+
+
+def test_nobody_at_the_switchs_address(redis_server: Any, redis_client: Any, switch: Any) -> None:
+    _load(redis_client)
+    [fault] = preflight(_settings(redis_server, switch).model_copy(update={"switch": "127.0.0.1:1"}))
+    assert "127.0.0.1:1" in fault
+
+
+def test_up_runs_serve_starts_it_again_and_ends_with_it(
+    redis_server: Any, redis_client: Any, switch: Any, tmp_path: Path,
+) -> None:
+    _load(redis_client)
+    dialplan = tmp_path / "dialplan"
+    dialplan.mkdir()
+    with gevent.socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    for file in (ROOT / "dialplan").glob("*.xml"):
+        (dialplan / file.name).write_text(file.read_text().replace("127.0.0.1:8040", listen))
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")} | {
+        "FSAPP_REDIS_URL": redis_server.url, "FSAPP_SWITCH": switch.where, "FSAPP_SWITCH_PASSWORD": PASSWORD,
+        "FSAPP_LISTEN": listen, "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_DIALPLAN": str(dialplan),
+        "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"), "FSAPP_LOG_JSON": "true",
+    }
+    up = subprocess.Popen([sys.executable, "-m", "fsapp", "up", "--json"], cwd=ROOT, env=environ,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        with gevent.Timeout(60, AssertionError("fsapp up does not do what it should")):
+            assert json.loads(up.stdout.readline()) == {"ready": True, "faults": []}
+            _until_it_says(up, "serving")
+            [serve] = _children(up.pid)
+            os.kill(serve, signal.SIGKILL)
+            _until_it_says(up, "starting it again")
+            _until_it_says(up, "serving")
+            assert _children(up.pid) not in ([], [serve])
+            up.send_signal(signal.SIGTERM)
+            assert up.wait() == 0
+            assert _children(up.pid) == []
+    finally:
+        up.kill()
+        up.communicate()
+
+
+def _until_it_says(process: subprocess.Popen[str], words: str) -> None:
+    while words not in (line := process.stderr.readline()):
+        assert line, f"it ended without saying {words!r}"
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
