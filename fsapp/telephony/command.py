@@ -75,11 +75,17 @@ def execute(app: str, arg: str | None = None, *, event_uuid: str | None = None, 
 
 
 def multiset(variables: Mapping[str, str]) -> bytes:
-    """Sets all of `variables` on the call at once; an empty value unsets its variable."""
+    """Sets all of `variables` on the call at once; an empty value unsets its variable.
+
+    Pairs stand apart by spaces as long as no value needs more than plain letters, digits and signs; otherwise by a
+    delimiter that is in none of them, which `^^` announces.
+    """
     if not 0 < len(variables) <= _MAX_VARIABLES:
         raise UnsafeArgument(f"{len(variables)} variables at once: between 1 and {_MAX_VARIABLES} can be set")
     pairs = [f"{_matching('variable', name, _VARIABLE)}={value(text)}" for name, text in variables.items()]
     joined = "".join(pairs)
+    if all(_PLAIN.match(text) for text in variables.values()):
+        return execute("multiset", " ".join(pairs))
     delimiter = next((char for char in _DELIMITERS if char not in joined), "")
     if not delimiter:
         delimiter = _DELIMITERS[0]

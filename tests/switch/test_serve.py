@@ -68,6 +68,9 @@ def test_a_callback_moves_on_when_its_agent_is_away(switch: Switch, fsapp, phone
     assert member["base_score"] == "305003580"
     member = switch.wait_waiting("renewals.first-call@fsapp")
     assert int(member["base_score"]) > 305003580
+    call = member["session_uuid"]
+    assert switch.variable(call, "fsapp_agent") is None
+    assert switch.variable(call, "fsapp_tried") == "agent-1004@fsapp,renewals.first-call@fsapp"
 
 
 def test_killed_and_started_again_while_a_caller_waits(switch: Switch, fsapp, phone: Phone, agent: Desk) -> None:

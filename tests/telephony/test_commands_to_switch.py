@@ -36,8 +36,7 @@ def parts(wire: bytes) -> list[str]:
 
 def taken_apart(argument: str) -> dict[str, str]:
     """A multiset argument as the switch splits it: quotes hide delimiters, a backslash the next character."""
-    assert argument.startswith("^^")
-    delimiter, rest = argument[2], argument[3:]
+    delimiter, rest = (argument[2], argument[3:]) if argument.startswith("^^") else (" ", argument)
     assert delimiter.isascii()
     assert delimiter.isprintable()
     assert not any(char in rest for char in "'\"\\$`")
@@ -68,6 +67,8 @@ def test_values_that_are_harmless_stay_as_they_are() -> None:
     values = {"fsapp_queue": "renewals.first-call@fsapp", "cc_base_score": "305003580", "fsapp_tried": "a@b,c@d",
               "fsapp_reason": "Čeda žena 100%", "fsapp_agent": ""}
     assert taken_apart(parts(command.multiset(values))[3].removeprefix("execute-app-arg: ")) == values
+    plain = {name: text for name, text in values.items() if name != "fsapp_reason"}
+    assert b"multiset\nexecute-app-arg: fsapp_queue=renewals.first-call@fsapp cc_base" in command.multiset(plain)
     assert command.value("O'Brien") == "O\u2019Brien"
     assert "%0" not in command.value("Eve%0Aapi")
 

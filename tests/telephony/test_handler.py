@@ -50,8 +50,8 @@ class Visit:
     def variables(self) -> dict[str, str]:
         app, arg = self.commands[0]
         assert app == "multiset"
-        assert arg.startswith("^^")
-        return dict(pair.split("=", 1) for pair in arg[3:].split(arg[2]))
+        pairs = arg[3:].split(arg[2]) if arg.startswith("^^") else arg.split(" ")
+        return dict(pair.split("=", 1) for pair in pairs)
 
 
 @pytest.fixture
