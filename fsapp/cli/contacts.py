@@ -49,8 +49,8 @@ def _delimiter(_ctx: click.Context, _option: click.Parameter, value: str | None)
 
 @contacts.command("import")
 @click.argument("file")
-@click.option("--campaign", required=True)
-@click.option("--stage", required=True)
+@click.option("--campaign", required=True, help="The campaign.")
+@click.option("--stage", required=True, help="The outbound stage of it.")
 @click.option("--delimiter", callback=_delimiter, help="One character, or tab; found out when not given.")
 @click.option("--encoding", help="For example cp1250; found out when not given.")
 @click.option("--column", "columns", multiple=True, callback=_columns, metavar="KNOWN=COLUMN",
@@ -59,7 +59,7 @@ def _delimiter(_ctx: click.Context, _option: click.Parameter, value: str | None)
 @click.option("--skip-bad", is_flag=True, help="Import the good rows though some are bad.")
 @click.option("--reopen", is_flag=True, help="Open contacts again that are closed.")
 @click.option("--report", metavar="FILE", help="Write every bad row with its reason there, as CSV.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def import_(
     obj: Any, file: str, campaign: str, stage: str, delimiter: str | None, encoding: str | None,
@@ -81,7 +81,7 @@ def import_(
 
 @contacts.command()
 @click.argument("number")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def show(obj: Any, number: str, as_json: bool) -> None:
     """Show what is known of the customer with this NUMBER."""
@@ -120,8 +120,9 @@ def show(obj: Any, number: str, as_json: bool) -> None:
 
 def _on_one_contact(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in (
-        click.pass_obj, click.option("--json", "as_json", is_flag=True), click.option("--stage", required=True),
-        click.option("--campaign", required=True), click.argument("number"),
+        click.pass_obj, click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--stage", required=True, help="The outbound stage of it."),
+        click.option("--campaign", required=True, help="The campaign."), click.argument("number"),
     ):
         command = decorate(command)
     return command
@@ -143,10 +144,10 @@ def close(obj: Any, number: str, campaign: str, stage: str, as_json: bool) -> No
 
 @contacts.command()
 @click.argument("number")
-@click.option("--campaign")
-@click.option("--stage")
+@click.option("--campaign", help="The campaign.")
+@click.option("--stage", help="The outbound stage of it.")
 @click.option("--all", "everywhere", is_flag=True, help="From all stages of all campaigns.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def remove(
     obj: Any, number: str, campaign: str | None, stage: str | None, everywhere: bool, as_json: bool,
