@@ -126,6 +126,9 @@ class ContactFile:
         try:
             while line := self._text.readline(MAX_LINE):
                 self._line += 1
+                if self._line == 1:
+                    # An encoding that was named leaves the mark in.
+                    line = line.removeprefix("\ufeff") or "\n"
                 if len(line) >= MAX_LINE and line[-1] not in "\r\n":
                     raise ContactsError(f"{self.name}: line {self._line} has no end: this is not a CSV file")
                 if "\0" in line:

@@ -86,6 +86,12 @@ def test_utf_16_big_endian_with_a_mark():
     assert good(content)[0][1].name == "Ćira"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_mark_does_not_count_when_the_encoding_is_named(encoding):
+    for content in ('\ufeff"number","name"\n"0601234567","Ana"\n', '\ufeffsep=;\n"number";"name"\n0601234567;Ana\n'):
+        assert good(content.encode(encoding), encoding=encoding)[0][1].name == "Ana"
+
+
 @pytest.mark.parametrize(("region", "encoding", "name"), [
     ("DE", "cp1252", "Jürgen Großmann"), ("RU", "cp1251", "Иван"), ("GR", "cp1253", "Νίκος"),
     ("HU", "cp1250", "Szűcs Győző"),
