@@ -46,10 +46,11 @@ def detect_encoding(file: BinaryIO, name: str, region: str) -> str:
     for mark, encoding in _MARKS:
         if sample.startswith(mark):
             return encoding
-    # Without a mark: Latin letters in UTF-16 have a zero as every other byte.
-    if sample[1::2].count(0) * 5 > len(sample):
+    # Without a mark: digits and delimiters in UTF-16 have a zero as every other byte, whatever script the rest is in.
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    if odd * 20 > len(sample) and odd > 4 * even:
         return "utf-16-le"
-    if sample[0::2].count(0) * 5 > len(sample):
+    if even * 20 > len(sample) and even > 4 * odd:
         return "utf-16-be"
     high = _high_bytes_unless_utf8(file)
     if high is None:

@@ -92,6 +92,13 @@ def test_a_mark_does_not_count_when_the_encoding_is_named(encoding):
         assert good(content.encode(encoding), encoding=encoding)[0][1].name == "Ana"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_found_out_in_any_script(encoding):
+    content = "number;напомена\n0601234567;Ђорђе Чолићжикић Шабачки неодговара пријеподне\n"
+    assert good(content.encode(encoding))[0][1].fields == {
+        "напомена": "Ђорђе Чолићжикић Шабачки неодговара пријеподне"}
+
+
 @pytest.mark.parametrize(("region", "encoding", "name"), [
     ("DE", "cp1252", "Jürgen Großmann"), ("RU", "cp1251", "Иван"), ("GR", "cp1253", "Νίκος"),
     ("HU", "cp1250", "Szűcs Győző"),
