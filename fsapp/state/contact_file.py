@@ -177,7 +177,7 @@ class ContactFile:
         faults += [f"there are two columns {name!r}" for name in sorted(twice)]
         if len(names) > MAX_COLUMNS:
             faults.append(f"has {len(names)} columns, at most {MAX_COLUMNS} can be kept")
-        wanted = {known: columns.get(known, known).strip().casefold() for known in KNOWN}
+        wanted = {known: clean_text(columns.get(known, known), MAX_NAME).casefold() for known in KNOWN}
         there = ", ".join(names[:20])
         faults += [
             f"there is no column {columns[known]!r} for {known}; there are: {there}"

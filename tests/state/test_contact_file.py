@@ -99,6 +99,11 @@ def test_utf_16_without_a_mark_is_found_out_in_any_script(encoding):
         "напомена": "Ђорђе Чолићжикић Шабачки неодговара пријеподне"}
 
 
+@pytest.mark.parametrize("column", ["Broj\u00a0 telefona", "t" * 90, "\u200bTelefon", "Ime\tNaloga"])
+def test_a_column_is_found_as_it_is_written_in_the_file(column):
+    assert good(f"{column};name\n0601234567;Ana\n".encode(), columns={"number": column})[0][1].name == "Ana"
+
+
 @pytest.mark.parametrize(("region", "encoding", "name"), [
     ("DE", "cp1252", "Jürgen Großmann"), ("RU", "cp1251", "Иван"), ("GR", "cp1253", "Νίκος"),
     ("HU", "cp1250", "Szűcs Győző"),
