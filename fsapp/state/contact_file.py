@@ -163,7 +163,12 @@ class ContactFile:
             return next(self._reader, None)
         except csv.Error as error:
             text = str(error)
-            if "unexpected end of data" in text or "field larger than" in text:
+            if "field larger than" in text:
+                raise ContactsError(
+                    f"{self.name}: line {start}: a quote is opened and never closed, "
+                    f"or a value has more than {csv.field_size_limit()} characters"
+                ) from None
+            if "unexpected end of data" in text:
                 raise ContactsError(f"{self.name}: line {start}: a quote is opened and never closed") from None
             return BadRow(start, "has a quote in the middle of a value: write it twice, and quotes around the value")
 

@@ -146,6 +146,7 @@ def test_columns_by_option():
     (b"number," + b",".join(b"c%d" % n for n in range(200)), "has 201 columns, at most 100"),
     (b'number,name\n0601234567,Ana\n0611234567,"Eva\n0621234567,x\n', "line 3: a quote is opened and never closed"),
     (b'number,name\n0601234567,"' + b"x\n" * 200_000, "line 2: a quote is opened and never closed"),
+    (b"number,name\n0601234567," + b"x" * 200_000, "or a value has more than 131072 characters"),
     (b'number,"name\n', "line 1: a quote is opened and never closed"),
     (b"number\n" + b"6" * 2_000_000, "line 2 has no end"), (b"PK\x03\x04" + b"\0" * 50, "an Excel workbook"),
     (b"\x00" * 1000, "file.csv"), (bytes(range(256)) * 40, "file.csv"),
