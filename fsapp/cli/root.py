@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from functools import cached_property
+from io import TextIOWrapper
 from typing import NamedTuple
 
 import click
@@ -81,6 +82,9 @@ def cli(ctx: click.Context, config: str | None) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit status; 130 after Ctrl-C."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name that the terminal's encoding does not have is shown in ASCII, as on stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(args=args, prog_name="fsapp", standalone_mode=False)
     except FsappError as error:

@@ -1,6 +1,7 @@
 """The root of the command line: exit statuses, one line a fault, and that help imports nothing it need not."""
 
 import importlib
+import os
 import subprocess
 import sys
 
@@ -60,6 +61,13 @@ def test_a_reader_that_goes_away_leaves_no_traceback():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_what_the_terminal_cannot_show_is_shown_in_ascii():
+    command = [sys.executable, "-m", "fsapp", "explain", "--rules", "conf/rules", "--from", "č", "--to", "1"]
+    done = subprocess.run(command, capture_output=True, timeout=60, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"\\u010d (invalid) calls 1.")
 
 
 def test_wrong_settings_are_named(tmp_path, capsys):
