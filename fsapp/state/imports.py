@@ -42,7 +42,7 @@ class Import:
 
     Leaving the block makes everything visible at once; leaving it by an exception takes everything back. A contact
     that is there already keeps when it was attempted, and stays closed unless `reopen`. Of two imports of one contact
-    the one that finishes last wins. Raises StateUnavailable or StateRefused when Redis does not do it.
+    the one that wrote it last wins. Raises StateUnavailable or StateRefused when Redis does not do it.
     """
 
     def __init__(self, client: redis.Redis, stage_id: str, *, reopen: bool = False) -> None:
@@ -71,7 +71,7 @@ class Import:
             self._take_back()
             return
         with redis_faults(self._client):
-            if not self._end(self._batch):
+            if not self._end(self._batch, whole=True):
                 raise _interrupted()
         self._tidy()
 
@@ -129,8 +129,9 @@ class Import:
             self.written.updated += 1
             self.written.closed += not (shown.open or self._reopen)
 
-    def _end(self, batch: int) -> bool:
-        return bool(self._finish(keys=[keys.IMPORTS, keys.import_lease(batch)], args=[batch]))
+    def _end(self, batch: int, *, whole: bool = False) -> bool:
+        """End the pending state of a batch that is `whole`, or of which nothing is left; False if that cannot be."""
+        return bool(self._finish(keys=[keys.IMPORTS, keys.import_lease(batch)], args=[batch, int(whole)]))
 
     def _take_back(self) -> None:
         """Undo this import. If Redis is gone too, the next import does it: nobody sees anything of it till then."""

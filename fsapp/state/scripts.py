@@ -20,9 +20,11 @@ redis.call('SET', KEYS[2] .. batch, '', 'EX', ARGV[1])
 return tonumber(batch)
 """
 
-# KEYS: state, lease. ARGV: batch. Everything that the batch wrote becomes visible at once. Returns 1, or 0 when the
-# batch is not pending. The lease is deleted first, so that this works in a full Redis.
+# KEYS: state, lease. ARGV: batch, 1 to finish it or 0 to end one that was taken back. Everything that the batch wrote
+# becomes visible at once. Returns 1, or 0 when the batch is not pending, or is to finish without a lease: then another
+# import may be taking it back. The lease is deleted first, so that this works in a full Redis.
 FINISH_IMPORT = """
+if ARGV[2] == '1' and redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 local newest, pending = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+):(.*)$')
 local found, kept = 0, {}
 for batch in string.gmatch(pending or '', '%d+') do

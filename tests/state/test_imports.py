@@ -163,6 +163,28 @@ def test_an_import_that_slept_too_long_is_refused(redis_client):
         assert names(redis_client, some) == ["old"] * 4
 
 
+def test_an_import_that_slept_while_another_takes_it_back_is_refused(redis_client):
+    some = numbers(4)
+    import_all(redis_client, rows(some, name="old"))
+    slept, other = Import(redis_client, STAGE), Import(redis_client, STAGE)
+    slept.__enter__().write(rows(some, name="new"))
+    redis_client.delete(keys.import_lease(slept._batch))
+    end, refused = other._end, []
+
+    def wakes_before(batch, **options):
+        if batch == slept._batch:
+            with pytest.raises(StateRefused, match="run it again"):
+                slept.__exit__(None, None, None)
+            refused.append(batch)
+        return end(batch, **options)
+
+    other._end = wakes_before
+    with other:
+        pass
+    assert refused == [slept._batch]
+    assert names(redis_client, some) == ["old"] * 4
+
+
 def killed_half_way(url, first=0):
     """Start an import in a process of its own, kill -9 it after some pages; how many contacts it had written."""
     with subprocess.Popen(
