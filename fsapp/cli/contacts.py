@@ -72,7 +72,7 @@ def import_(
     """
     from fsapp.cli.contact_import import Job
 
-    client = _client(obj, check=True)
+    client = _client(obj, check=not dry_run)
     rules = _rules(client)
     place = _outbound_stage(rules, campaign, stage)
     job = Job(client, rules, place.id, dry_run=dry_run, skip_bad=skip_bad, reopen=reopen, report=report, quiet=as_json)

@@ -98,6 +98,16 @@ def test_a_dry_run_imports_nothing(imported, redis_client):
     assert not redis_client.exists(keys.IMPORTS)
 
 
+def test_a_dry_run_needs_no_redis_that_takes_writes(imported, redis_client):
+    redis_client.config_set("maxmemory", 1)
+    try:
+        assert imported(GOOD, "--dry-run").status == 0
+        assert imported(GOOD).status == 1
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    assert not redis_client.exists(keys.PROBE)
+
+
 def test_one_bad_row_imports_nothing(imported, redis_client):
     done = imported(GOOD + "nobody;X;;\n")
     assert done.status == 1
