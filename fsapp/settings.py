@@ -36,6 +36,8 @@ def _redis_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path)
+        # What is no number there would be taken for database 0.
+        good = good and (parts.scheme == "unix" or re.fullmatch("/?[0-9]{0,9}/?", parts.path))
         _ = parts.port
     except ValueError:
         good = False

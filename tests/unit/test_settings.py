@@ -54,6 +54,17 @@ def test_every_fault_at_once_with_where_it_stands(file):
     assert not any("\n" in line for line in faults)
 
 
+@pytest.mark.parametrize("url", ["redis://127.0.0.1/one", "redis://127.0.0.1:6379/0x", "rediss://127.0.0.1/0,1"])
+def test_a_database_that_is_no_number_is_refused(url):
+    (fault,) = _faults(environ={"FSAPP_REDIS_URL": url})
+    assert "FSAPP_REDIS_URL: redis_url: not a Redis address" in fault
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1", "redis://:secret@127.0.0.1:6379/12", "unix:///run/redis.sock?db=1"])
+def test_redis_addresses_that_are_good(url):
+    assert load(environ={"FSAPP_REDIS_URL": url}).redis_url == url
+
+
 @pytest.mark.parametrize(("text", "said"), [("a = ", "not TOML"), (b"\xff\xfe", "not TOML"), ("a\t\x01", "not TOML")])
 def test_a_file_that_is_not_toml(file, text, said):
     (fault,) = _faults(file(text))
