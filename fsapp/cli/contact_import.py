@@ -62,6 +62,7 @@ class Job:
             name = "standard input" if path == "-" else path
             try:
                 file = stack.enter_context(_opened(path))
+                _refuse_report_over(path, self._report)
                 good = stack.enter_context(tempfile.TemporaryFile())
                 bad = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline=""))
                 contact_file = ContactFile(
@@ -161,6 +162,12 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         with tempfile.TemporaryFile() as copy:
             shutil.copyfileobj(file, copy)
             yield copy
+
+
+def _refuse_report_over(path: str, report: str | None) -> None:
+    """Writing the report must not destroy the contacts it is about."""
+    if report is not None and path != "-" and Path(report).exists() and Path(report).samefile(path):
+        raise ContactsError(f"{report}: is the file of contacts: name another one with --report")
 
 
 def _copy_report(bad: IO[str], path: str) -> None:

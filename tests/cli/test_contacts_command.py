@@ -134,6 +134,16 @@ def test_many_bad_rows(imported, tmp_path):
     assert bad == [{"line": n + 2, "reason": f"'nobody{n}' is no phone number"} for n in range(100)]
 
 
+def test_a_report_does_not_overwrite_the_contacts(imported, tmp_path):
+    path = tmp_path / "contacts.csv"
+    (tmp_path / "link.csv").symlink_to(path)
+    for report in (path, tmp_path / "link.csv"):
+        done = imported(GOOD, "--report", str(report))
+        assert (done.status, done.faults) == (
+            1, [f"fsapp: {report}: is the file of contacts: name another one with --report"])
+    assert path.read_text() == GOOD
+
+
 def test_all_rows_bad_and_skipped(imported):
     done = imported("number\nnobody\n", "--skip-bad")
     assert (done.status, done.out.splitlines()[0]) == (0, "renewals/first-call: 0 contacts imported, 0 new, 0 updated")
