@@ -29,12 +29,14 @@ _PAGE_OF = {region: page for page, regions in _PAGES.items() for region in regio
 _LATIN2_CARONS = b"\xa9\xae\xb9\xbe"
 _SAMPLE = 1 << 16
 _PAGE = 1 << 20
+_WHOLE_TO_BROKEN = 10
 
 
 def detect_encoding(file: BinaryIO, name: str, region: str) -> str:
     """The encoding of a seekable file as Python names it: by its mark, by being UTF-16 or UTF-8, else `region`'s.
 
-    ContactsError when it is empty or no text at all.
+    ContactsError when it is empty, no text at all, or UTF-8 with a few broken characters: read as something else, all
+    its names would be wrong.
     """
     file.seek(0)
     sample = file.read(_SAMPLE)
@@ -55,6 +57,7 @@ def detect_encoding(file: BinaryIO, name: str, region: str) -> str:
     high = _high_bytes_unless_utf8(file)
     if high is None:
         return "utf-8"
+    _refuse_broken_utf8(file, name)
     page = _PAGE_OF.get(region, "cp1252")
     windows = any(0x80 <= byte < 0xA0 for byte in high)
     if page == "cp1250" and not windows and any(byte in _LATIN2_CARONS for byte in high):
@@ -88,3 +91,22 @@ def _high_bytes_unless_utf8(file: BinaryIO) -> bytes | None:
         except UnicodeDecodeError:
             pass  # ends in the middle of a character: some other encoding
     return bytes(sorted(byte for byte in used if byte >= 0x80))
+
+
+def _refuse_broken_utf8(file: BinaryIO, name: str) -> None:
+    """Text in another encoding hardly ever happens to hold whole characters of UTF-8."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    whole = broken = 0
+    line, found = 1, 0
+    while page := file.read(_PAGE):
+        text = decoder.decode(page)
+        replaced = text.count("\ufffd")
+        if replaced and not found:
+            found = line + text.count("\n", 0, text.index("\ufffd"))
+        line += text.count("\n")
+        broken += replaced
+        whole += len(text) - len(text.encode("ascii", "ignore")) - replaced
+    if whole > _WHOLE_TO_BROKEN * max(broken, 1):
+        raise ContactsError(f"{name}: line {found or line}: is UTF-8 with a broken character: mend it, or name the "
+                            "encoding with --encoding")

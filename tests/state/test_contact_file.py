@@ -128,6 +128,14 @@ def test_a_long_file_that_is_utf_8_but_for_its_end():
     assert opened(b"number;name\n" + many + b"0601234567;\x8eika").encoding == "cp1250"
 
 
+@pytest.mark.parametrize(("end", "line"), [(b"0601234567;\x8eika\n", 22), (b"0601234567;Ana \xc4", 22)])
+def test_broken_utf_8_is_not_taken_for_another_encoding(end, line):
+    content = b"number;name\n" + "".join(f"06111111{n};{NAME}\n" for n in range(20, 40)).encode() + end
+    assert refusal(content) == (
+        f"file.csv: line {line}: is UTF-8 with a broken character: mend it, or name the encoding with --encoding")
+    assert opened(content, encoding="latin-1").encoding == "latin-1"
+
+
 def test_columns_by_option():
     content = b"Telefon;Kupac;name;number\n0601234567;Ana;own;x\n"
     assert good(content, columns={"number": "telefon", "name": "KUPAC"}) == [
