@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["rules"]
 
 MAX_NOTE = 200
+_ROLLBACK = re.compile(r"rollback to ([0-9]{1,16})")
 _folder = click.argument("folder", required=False, metavar="[FOLDER]", type=click.Path())
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 _VERSION = click.IntRange(1, 2**53)
@@ -135,17 +137,27 @@ def history(obj: Any, limit: int, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def rollback(obj: Any, version: int | None, as_json: bool) -> None:
-    """Load an earlier VERSION again, as a new version; the one before that in force if not given."""
+    """Load an earlier VERSION again, as a new version; the one before that in force if not given.
+
+    Twice goes back twice: after a rollback the version in force counts as the one it brought back.
+    """
     store = _store(obj)
     if version is None:
-        current = _version(store, None).version
-        if current < 2:
-            raise RulesError(f"version {current} is the first: there is nothing to roll back to")
-        version = current - 1
+        version = _before(store)
     found = _version(store, version)
     checked = check_document(found.document, f"version {version}")
     _refuse(checked, f"version {version} is refused")
     _put_in_force(store, checked, f"rollback to {version}", f"version {version}", as_json)
+
+
+def _before(store: RulesStore) -> int:
+    """The version before the one in force. RulesError if there is none."""
+    current = _version(store, None)
+    while (back := _ROLLBACK.fullmatch(current.note)) and int(back[1]) < current.version:
+        current = _version(store, int(back[1]))
+    if current.version < 2:
+        raise RulesError(f"version {current.version} is the first: there is nothing to roll back to")
+    return current.version - 1
 
 
 def _put_in_force(store: RulesStore, checked: Checked, note: str, source: str, as_json: bool) -> None:

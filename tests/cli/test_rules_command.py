@@ -97,6 +97,21 @@ def test_load_show_diff_history_and_back(run, folder, redis_client):
     assert store.current().document["line"]["vip"]["sla_s"] == 15
 
 
+def test_rolling_back_twice_goes_back_twice(run, folder, redis_client):
+    store = RulesStore(redis_client)
+    for sla_s in (11, 12, 13):
+        _change(folder, sla_s)
+        run("load")
+    for sla_s in (12, 11):
+        assert run("rollback")[0] == 0
+        assert store.current().document["line"]["vip"]["sla_s"] == sla_s
+    assert run("rollback")[2] == ["fsapp: version 1 is the first: there is nothing to roll back to"]
+    _change(folder, 14)
+    run("load")
+    run("rollback")
+    assert store.current().document["line"]["vip"]["sla_s"] == 11
+
+
 def test_show_prints_rules_that_can_be_loaded_again(run, folder, tmp_path):
     run("load", "--note", "x = [")
     _, out, _ = run("show")
