@@ -233,6 +233,34 @@ def test_hostile_bytes_hurt_nobody_else(make: Callable[..., Server]) -> None:
     assert answered(server)
 
 
+FLOOD = """
+import socket, sys, time
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as sock:
+    sock.recv(100)
+    end = time.monotonic() + 6
+    try:
+        while time.monotonic() < end:
+            sock.sendall(bytes.fromhex(sys.argv[2]) * 2000)
+    except OSError:
+        sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("chunk", [b"\n" * 40, b"Content-Type: text/event-plain\nContent-Length: 0\n\n"])
+def test_a_connection_that_never_stops_sending_holds_nobody_up(make: Callable[..., Server], chunk: bytes) -> None:
+    server = make(first_word_s=1)
+    seen = counted(REFUSED, reason="silent")
+    # Another process: in this one the flood would have to wait for the server.
+    with subprocess.Popen([sys.executable, "-c", FLOOD, str(server.address[1]), chunk.hex()]) as flood:
+        try:
+            until(lambda: server.connections == 1, "the flood is connected")
+            assert answered(server)
+            until(lambda: counted(REFUSED, reason="silent") == seen + 1, "the flood has had its time")
+            assert flood.wait(10) == 7, "it was cut off while it sent"
+        finally:
+            flood.kill()
+
+
 def test_endless_headers_are_cut_off(make: Callable[..., Server]) -> None:
     server = make(first_word_s=50)
     sock = call(server)
