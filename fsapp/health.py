@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gevent.pywsgi import WSGIServer
+import gevent
+from gevent.pywsgi import WSGIHandler, WSGIServer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from fsapp.errors import ListenError
@@ -15,13 +16,29 @@ from fsapp.settings import split_address
 
 __all__ = ["HealthServer"]
 
+_AT_ONCE = 16
+_PATIENCE_S = 5.0
+
+
+class _Handler(WSGIHandler):
+    """A connection with an end: kept open by whoever likes, they would take the descriptors that calls need."""
+
+    def handle(self) -> None:
+        with gevent.Timeout(_PATIENCE_S, False):
+            super().handle()
+
 
 class HealthServer:
-    """`health` returns the faults of the process as one line each; none means healthy (200), any means 503."""
+    """`health` returns the faults of the process as one line each; none means healthy (200), any means 503.
+
+    At most _AT_ONCE connections are served at a time, each for at most _PATIENCE_S.
+    """
 
     def __init__(self, address: str, health: Callable[[], list[str]]) -> None:
         self._health = health
-        self._server = WSGIServer(split_address(address), self._answer, log=None, error_log=None)
+        self._server = WSGIServer(
+            split_address(address), self._answer, log=None, error_log=None, spawn=_AT_ONCE, handler_class=_Handler,
+        )
 
     def start(self) -> None:
         """Listen; ListenError when the address cannot be had."""
