@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = [
-    "DEGRADED", "NO_FACTS", "Call", "CallClass", "Contact", "Decision", "Earlier", "Facts", "NumberKind",
+    "DEGRADED", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision", "Earlier", "Facts", "NumberKind",
     "PhoneNumber", "Right", "Step", "Sticky", "Target",
 ]
 
@@ -22,6 +22,13 @@ class CallClass(StrEnum):
     CALLBACK = "callback"
     NEW_CUSTOMER = "new-customer"
     SERVICE = "service"
+
+
+# Why a call has its class: all there are, so that they can be counted.
+REASONS = frozenset({
+    "open-contact", "direct-callback", "presumed-callback", "new-caller", "service-line", "closed-contact", "flow",
+    "unknown-number", "no-line",
+})
 
 
 class NumberKind(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Protocol
 
-from fsapp.core.clean import clean_name, clean_number
-from fsapp.core.model import Call, CallClass, Earlier
+from fsapp.core.clean import clean_name, clean_number, clean_text
+from fsapp.core.model import REASONS, Call, CallClass, Earlier
 from fsapp.core.numbers import normalise
 from fsapp.core.score import MAX_SCORE
 
@@ -23,6 +23,9 @@ _WANTED = re.compile(
     rb"\n(Unique-ID|Caller-Caller-ID-Number|Caller-Caller-ID-Name|Caller-Destination-Number"
     rb"|variable_(?:fsapp_[a-z]+|cc_base_score|cc_cause|cc_agent)):([^\n]*)"
 )
+_MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
+_MAX_TRIED = 2000
+_WORD = re.compile(r"[A-Za-z0-9@+./:_-]{1,256}\Z")
 
 
 class Arrival(NamedTuple):
@@ -46,7 +49,10 @@ _ELSEWHERE = frozenset({"fsapp-queue", "fsapp-return", "fsapp-fallback", "fsapp-
 
 
 def read_arrival(data: Headers, region: str) -> Arrival:
-    """The call behind one CHANNEL_DATA block; `region` is the centre's default region for numbers."""
+    """The call behind one CHANNEL_DATA block; `region` is the centre's default region for numbers.
+
+    What only the switch and fsapp write is bounded and on one line too: it is logged and kept, whoever it came from.
+    """
     found = data.pick(_WANTED)
     get = found.get
     raw_number = get("Caller-Caller-ID-Number") or ""
@@ -61,15 +67,16 @@ def read_arrival(data: Headers, region: str) -> Arrival:
     earlier = _read_earlier(found)
     call = Call(normalise(number, region), normalise(clean_number(raw_called), region), name, earlier)
     return Arrival(
-        get("Unique-ID") or "", call, get("variable_cc_cause"), get("variable_fsapp_queue") if earlier else None,
-        get("variable_cc_agent"), renamed, get("Caller-Destination-Number") in _ELSEWHERE,
+        _word(get("Unique-ID")) or "", call, get("variable_cc_cause"),
+        _word(get("variable_fsapp_queue")) if earlier else None, _word(get("variable_cc_agent")), renamed,
+        get("Caller-Destination-Number") in _ELSEWHERE,
     )
 
 
 def _read_earlier(found: dict[str, str]) -> Earlier | None:
     """What an earlier visit left in the call's variables; None where they are absent or not ours."""
     get = found.get
-    decision = get("variable_fsapp_decision")
+    decision = _word(get("variable_fsapp_decision"))
     if not decision:
         return None
     try:
@@ -79,8 +86,19 @@ def _read_earlier(found: dict[str, str]) -> Earlier | None:
         return None
     if not 0 <= score <= MAX_SCORE:
         return None
+    reason = get("variable_fsapp_reason") or ""
+    if reason.removeprefix("degraded-") not in REASONS:
+        reason = ""  # a call keeps its place; reasons are counted one by one and must stay few
+    tried = clean_text(get("variable_fsapp_tried") or "", _MAX_TRIED)
     return Earlier(
-        call_class, score, get("variable_fsapp_reason") or "", get("variable_fsapp_campaign") or None,
-        get("variable_fsapp_stage") or None, get("variable_fsapp_line") or None, get("variable_fsapp_contact") or None,
-        decision, tuple(queue for queue in (get("variable_fsapp_tried") or "").split(",") if queue),
+        call_class, score, reason, _word(get("variable_fsapp_campaign")), _word(get("variable_fsapp_stage")),
+        _word(get("variable_fsapp_line")), _word(get("variable_fsapp_contact")), decision,
+        tuple(queue for queue in tried.split(",") if queue),
     )
+
+
+def _word(text: str | None) -> str | None:
+    """A name or an id of ours as it stands; anything else cleaned and cut. None for none and for an empty one."""
+    if not text or _WORD.match(text):
+        return text or None
+    return clean_text(text, _MAX_WORD) or None

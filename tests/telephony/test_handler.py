@@ -11,11 +11,13 @@ from urllib.parse import quote
 
 import gevent
 import pytest
+from prometheus_client import generate_latest
 from switch_side import BYE, CHANNEL_DATA, NOTICE, OK, pair, read_until
 
 from fsapp.core.model import DEGRADED, NO_FACTS, Contact, Facts, Right
 from fsapp.core.rules import Rules
 from fsapp.errors import HangUp
+from fsapp.metrics import REGISTRY
 from fsapp.rules import load_folder
 from fsapp.telephony.handler import Visits
 from fsapp.telephony.session import Session
@@ -197,6 +199,23 @@ def test_variables_that_are_not_ours_are_not_believed(visit: Callable[..., Visit
     found = visit(channel("0115550300", **(earlier | forged))).variables
     assert found["fsapp_class"] == "service"
     assert found["cc_base_score"] == "101003540"
+
+
+def test_what_is_made_up_is_neither_counted_nor_kept(visit: Callable[..., Visit]) -> None:
+    earlier = {
+        "fsapp_decision": "d" * 9000, "fsapp_class": "service", "cc_base_score": "101003540", "fsapp_line": "helpdesk",
+        "fsapp_reason": "made-up", "fsapp_contact": "c\n" * 9000, "fsapp_queue": "q" * 9000, "fsapp_tried": "t," * 9000,
+        "cc_agent": "a\n" * 9000,
+    }
+    found = {}
+    for cause in ("cancel", "answered"):
+        data = channel("0115550300", **earlier, cc_cause=cause)
+        found[cause] = visit(data.replace(b"\nUnique-ID: ", b"\nUnique-ID: " + b"u%0A" * 9000))
+        [event] = found[cause].events
+        assert len(repr(event)) < 8000
+        assert "\n" not in event["call"] + str(event["agent"])
+    assert found["cancel"].variables["fsapp_line"] == "helpdesk"
+    assert "made-up" not in generate_latest(REGISTRY).decode()
 
 
 @pytest.mark.parametrize("say", [0, 1, 2])

@@ -8,7 +8,7 @@ from typing import Any
 from random_centre import NOW, random_customer, random_document
 from second_model import second_opinion
 
-from fsapp.core.model import Call, Contact, Facts, Right
+from fsapp.core.model import REASONS, Call, Contact, Facts, Right
 from fsapp.core.numbers import normalise
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
@@ -50,6 +50,7 @@ def test_two_thousand_random_calls_are_decided_as_the_design_says():
             customer = random_customer(random, document)
             first = _first_opinion(document, customer)
             reason = first.pop("reason")
+            assert reason in REASONS
             second = second_opinion(document, customer["caller"], customer["called"], customer["contacts"],
                                     customer["rights"], NOW)
             assert first == second, (seed, customer, document)
