@@ -24,6 +24,7 @@ __all__ = ["ALL_VISIBLE", "Contacts", "Entry", "Visibility", "pack", "unpack"]
 _ATTEMPTS = 20
 _CUT = (None, "", {})
 _DEEPEST = 20
+_MAX_DIGITS = 18
 
 
 class Entry(NamedTuple):
@@ -53,9 +54,9 @@ class Visibility:
     def parse(cls, state: bytes | None) -> Visibility:
         """From the value of the imports' state; without one there is nothing to hide."""
         newest, _, pending = (state or b"").decode("ascii", "replace").partition(":")
-        if not newest.isdecimal():
+        if not _is_batch(newest):
             return ALL_VISIBLE
-        return cls(int(newest), frozenset(int(batch) for batch in pending.split(",") if batch.isdecimal()))
+        return cls(int(newest), frozenset(int(batch) for batch in pending.split(",") if _is_batch(batch)))
 
     def hides(self, batch: int) -> bool:
         return batch in self.pending or batch > self.newest
@@ -68,6 +69,10 @@ class Visibility:
 
 
 ALL_VISIBLE = Visibility(math.inf, frozenset())
+
+
+def _is_batch(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def pack(entries: Mapping[str, Entry]) -> bytes:

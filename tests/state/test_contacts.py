@@ -79,6 +79,7 @@ def test_an_endless_chain_is_refused():
 @pytest.mark.parametrize(("state", "hidden", "shown"), [
     (b"7:6,7", (6, 7, 8), (0, 5)), (b"7:", (8,), (0, 6, 7)), (None, (), (0, 10**12)), (b"", (), (1,)),
     (b"garbage", (), (1,)), (b"7:x,6", (6, 8), (7,)), (b"\xff:\xff", (), (1,)),
+    (b"9" * 5000 + b":1", (), (1,)), (b"7:" + b"9" * 5000, (8,), (7,)),
 ])
 def test_visibility(state, hidden, shown):
     visibility = Visibility.parse(state)
