@@ -113,10 +113,13 @@ class Visits:
         decision_id = _event_id()
         event = _event(arrival, decision, decision_id)
         self._write(event)
-        session.leave(
+        replies = session.leave(
             command.multiset(arrival.renamed | variables(decision, decision_id, again=call.earlier is not None)),
             command.transfer(QUEUE_EXTENSION if decision.target else UNKNOWN_EXTENSION, CONTEXT),
         )
+        refused = next((reply.reply for reply in replies if not reply.ok), None)
+        if refused is not None:
+            _log.error("switch_refused", call=arrival.uuid, reply=refused[:200], advice="the dialplan goes on alone")
         _log.debug(event["type"], **{name: event[name] for name in _LOGGED})
 
 

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import gevent
 import pytest
 from prometheus_client import generate_latest
-from switch_side import BYE, CHANNEL_DATA, NOTICE, OK, pair, read_until
+from structlog.testing import capture_logs
+from switch_side import BYE, CHANNEL_DATA, ERR, NOTICE, OK, pair, read_until
 
 from fsapp.core.model import DEGRADED, NO_FACTS, Contact, Facts, Right
 from fsapp.core.rules import Rules
@@ -61,7 +62,7 @@ def visit() -> Iterator[Callable[..., Visit]]:
     """Runs one visit with the channel data and facts given."""
     open_sockets = []
 
-    def run(data: bytes, facts: Facts = NO_FACTS, rules: Rules | None = RULES) -> Visit:
+    def run(data: bytes, facts: Facts = NO_FACTS, rules: Rules | None = RULES, replies: bytes = b"") -> Visit:
         near, far = pair()
         open_sockets.extend((near, far))
         events: list[dict[str, Any]] = []
@@ -72,7 +73,7 @@ def visit() -> Iterator[Callable[..., Visit]]:
         assert read_until(far, b"connect\n\n") == b"connect\n\n"
         far.sendall(data)
         said = read_until(far, b"exit\n\n").decode()
-        far.sendall(OK * said.count("sendmsg") + BYE + NOTICE)
+        far.sendall((replies or OK * said.count("sendmsg")) + BYE + NOTICE)
         far.close()
         greenlet.get(timeout=10)
         return Visit(said, events)
@@ -146,6 +147,14 @@ def test_without_redis_a_call_is_decided_and_says_so(visit: Callable[..., Visit]
     assert done["fsapp_class"] == "service"
     assert done["fsapp_reason"] == "degraded-service-line"
     assert done["fsapp_degraded"] == "true"
+
+
+@pytest.mark.parametrize("replies", [ERR + OK, OK + ERR])
+def test_what_the_switch_refuses_is_said(visit: Callable[..., Visit], replies: bytes) -> None:
+    with capture_logs() as logs:
+        visit(channel("0115550300"), replies=replies)
+    assert [(line["event"], line["reply"]) for line in logs if line["log_level"] == "error"] == [
+        ("switch_refused", "-ERR invalid")]
 
 
 def test_without_rules_the_call_is_left_to_the_dialplan(visit: Callable[..., Visit]) -> None:
