@@ -201,7 +201,7 @@ class EventWriter:
             errors = [answer for answer in answers if isinstance(answer, RedisError)]
             left = [payload for payload, answer in zip(taken, answers, strict=True) if isinstance(answer, RedisError)]
             error = errors[0] if errors else None
-        except RedisError as lost:
+        except Exception as lost:  # noqa: BLE001  without this loop every call waits and every event is kept: go on
             left, error = taken, lost
         except gevent.GreenletExit:
             self._queue.extendleft(reversed(taken))
@@ -210,11 +210,12 @@ class EventWriter:
         self._now(error)
         return error is None
 
-    def _now(self, error: RedisError | None) -> None:
+    def _now(self, error: Exception | None) -> None:
         if error is not None:
             if self._up:
                 self._up = False
-                _log.error("events_held", error=str(translate(error, address(self._client))), backlog=self._backlog)
+                text = str(translate(error, address(self._client))) if isinstance(error, RedisError) else repr(error)
+                _log.error("events_held", error=text, backlog=self._backlog)
             self._bound()
         elif not self._up:
             self._up = True
@@ -264,9 +265,10 @@ class RulesWatcher:
             version = self._rules.current_version()
             loaded = self._rules.get(version) if version and version != self._seen else None
             self._fault = ""
-        except StateError as error:
-            if str(error) != self._fault:
-                self._fault = str(error)
+        except Exception as error:  # noqa: BLE001  whatever Redis answers, the watch goes on
+            fault = str(error) if isinstance(error, StateError) else repr(error)
+            if fault != self._fault:
+                self._fault = fault
                 _log.warning("rules_unreachable", error=self._fault, meanwhile="the rules stay as they are")
             return
         if loaded is None:

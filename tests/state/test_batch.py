@@ -270,3 +270,19 @@ def test_the_watch_outlasts_an_outage_and_bad_rules(own_redis, started):
         store.load({"n": 3}, "", "", "")
         until(lambda: 3 in seen)
     assert [line["event"] for line in logs] == ["rules_refused", "rules_unreachable"]
+
+
+def test_an_answer_that_nobody_foresaw_ends_neither_the_writer_nor_the_watch(redis_client, started, monkeypatch):
+    writer, seen, store = writer_of(redis_client, started, backlog=5), [], RulesStore(redis_client)
+    started(RulesWatcher(store, seen.append, period_s=0.01))
+    answers = writer._wire.ask, store.current_version
+    monkeypatch.setattr(writer._wire, "ask", lambda *_args: [][1])
+    monkeypatch.setattr(store, "current_version", lambda: [][1])
+    with capture_logs() as logs:
+        for number in range(7):
+            writer.write({"id": number})
+        until(lambda: {line["event"] for line in logs} == {"events_held", "rules_unreachable"})
+    monkeypatch.setattr(writer._wire, "ask", answers[0])
+    monkeypatch.setattr(store, "current_version", answers[1])
+    store.load({"n": 1}, "", "", "")
+    until(lambda: seen and events(redis_client) == [2, 3, 4, 5, 6])
