@@ -92,6 +92,10 @@ class Phone:
             return count
         return count
 
+    def notify(self, event: str) -> None:
+        """Send a NOTIFY of this event inside the call."""
+        self._send("NOTIFY", 3, f"Event: {event}\r\n")
+
     def hang_up(self) -> None:
         if self.ended or not self._from:
             return

@@ -162,3 +162,15 @@ def test_a_late_word_finds_the_call_elsewhere(switch: Switch, app: App, phone: P
         assert headers["variable_fsapp_reason"] == "fallback"
     finally:
         switch.set_variable("fsapp_patience", "40")
+
+
+def test_a_caller_who_is_moved_by_the_own_phone_is_decided_on(switch: Switch, app: App, phone: Phone) -> None:
+    phone.call("0115550300")
+    call = app.route("helpdesk@fsapp", fsapp_decision="1")["Unique-ID"]
+    phone.wait_for(200)
+    switch.wait_waiting("helpdesk@fsapp")
+    phone.notify("talk")
+    headers = app.route("helpdesk@fsapp", fsapp_decision="2")
+    assert (headers["Unique-ID"], headers["variable_fsapp_decision"]) == (call, "1")
+    assert headers.get("variable_cc_cause") != "answered"
+    assert switch.wait_waiting("helpdesk@fsapp")["session_uuid"] == call
