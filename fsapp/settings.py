@@ -24,7 +24,19 @@ def split_address(value: str) -> tuple[str, int]:
     found = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", value)
     if not found or int(found.group(2)) > 65535:
         raise ValueError(f"{value!r} is not HOST:PORT, write for example 127.0.0.1:8040")
-    return found.group(1).strip("[]"), int(found.group(2))
+    host = found.group(1).strip("[]")
+    if not _resolvable(host):
+        raise ValueError(f"{value!r} is not HOST:PORT: there is an empty or too long part in its name")
+    return host, int(found.group(2))
+
+
+def _resolvable(host: str) -> bool:
+    """Whether a resolver takes the name at all; one it does not take is no OSError to those who connect."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _address(value: str) -> str:
@@ -36,6 +48,7 @@ def _redis_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path)
+        good = good and _resolvable(parts.hostname or "")
         # What is no number there would be taken for database 0.
         good = good and (parts.scheme == "unix" or re.fullmatch("/?[0-9]{0,9}/?", parts.path))
         _ = parts.port
@@ -68,7 +81,7 @@ class Settings(BaseModel):
     visit_s: float = Field(30, gt=0, le=3600, description="how long a visit may take in all")
     drain_s: float = Field(5, gt=0, le=300, description="how long SIGTERM waits for running visits")
     redis_timeout_s: float = Field(0.25, gt=0, le=10, description="how long a visit waits for Redis")
-    stream_length: int = Field(100_000, ge=100, description="about how many events the stream keeps")
+    stream_length: int = Field(100_000, ge=100, le=10**9, description="about how many events the stream keeps")
     backlog: int = Field(50_000, ge=0, description="how many events are kept in memory while Redis is away")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
     log_json: bool = Field(False, description="one JSON object a line, for machines")
@@ -108,5 +121,7 @@ def _read(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        raise SettingsError(f"{path}: is not TOML: nested too deeply") from None
+    except ValueError as error:  # TOMLDecodeError, no UTF-8, and a whole number of thousands of digits
         raise SettingsError(f"{path}: is not TOML: {error}") from None

@@ -65,7 +65,10 @@ def test_redis_addresses_that_are_good(url):
     assert load(environ={"FSAPP_REDIS_URL": url}).redis_url == url
 
 
-@pytest.mark.parametrize(("text", "said"), [("a = ", "not TOML"), (b"\xff\xfe", "not TOML"), ("a\t\x01", "not TOML")])
+@pytest.mark.parametrize(("text", "said"), [
+    ("a = ", "not TOML"), (b"\xff\xfe", "not TOML"), ("a\t\x01", "not TOML"),
+    ("max_visits = " + "1" * 5000, "not TOML"), ("listen = " + "[" * 5000, "nested too deeply"),
+])
 def test_a_file_that_is_not_toml(file, text, said):
     (fault,) = _faults(file(text))
     assert said in fault
@@ -85,13 +88,14 @@ def test_addresses(value, expected):
 
 
 @pytest.mark.parametrize("value", ["", "8040", "host", "host:", ":8040", "host:99999", "host:-1", "a b:1", "h:1\n",
-                                   "::1:80"])
+                                   "::1:80", "a..b:1", "x" * 64 + ":1"])
 def test_what_is_no_address_says_what_to_write(value):
     with pytest.raises(ValueError, match="HOST:PORT"):
         split_address(value)
 
 
-@pytest.mark.parametrize("url", ["", "redis://", "127.0.0.1", "http://127.0.0.1", "redis://h:notaport/0", "unix://"])
+@pytest.mark.parametrize("url", ["", "redis://", "127.0.0.1", "http://127.0.0.1", "redis://h:notaport/0", "unix://",
+                                 "redis://a..b"])
 def test_what_is_no_redis_address(url):
     (fault,) = _faults(environ={"FSAPP_REDIS_URL": url})
     assert "redis://127.0.0.1:6379/0" in fault
