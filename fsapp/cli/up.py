@@ -25,6 +25,7 @@ __all__ = ["up"]
 
 MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
 _RESTART_S = 2.0
+_LOOK_S = 0.05
 
 
 @click.command()
@@ -92,7 +93,10 @@ def _switch_faults(settings: Settings, rules: Rules | None) -> list[str]:
 
 
 def _supervise(command: list[str]) -> int:
-    """Run `command` and start it again when it dies; SIGTERM and Ctrl-C are handed on and end it. Its exit status."""
+    """Run `command` and start it again when it dies; its exit status.
+
+    SIGTERM, Ctrl-C and the end of the terminal are handed on and end it, also while nothing is there to be ended.
+    """
     stopping = False
     child: subprocess.Popen[bytes] | None = None
 
@@ -102,13 +106,21 @@ def _supervise(command: list[str]) -> int:
         if child is not None and child.poll() is None:
             child.send_signal(signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, hand_on)
-    signal.signal(signal.SIGINT, hand_on)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, hand_on)
     while True:
         # A group of its own: Ctrl-C reaches it once, from here.
         child = subprocess.Popen(command, env=os.environ, process_group=0)
+        if stopping:
+            child.send_signal(signal.SIGTERM)  # asked to stop before there was anybody to hand it on to
         status = child.wait()
-        if stopping or status in (0, 1, 2):
+        if stopping:
+            return max(status, 0)  # ended by the signal itself, while it was starting: that is what was asked for
+        if status in (0, 1, 2):
             return status
         click.echo(f"fsapp: serve died with status {status}, starting it again", err=True)
-        time.sleep(_RESTART_S)
+        again_at = time.monotonic() + _RESTART_S
+        while time.monotonic() < again_at:
+            if stopping:
+                return 0
+            time.sleep(_LOOK_S)

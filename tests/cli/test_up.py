@@ -120,6 +120,27 @@ def test_up_runs_serve_starts_it_again_and_ends_with_it(
         up.communicate()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("dies", [True, False], ids=["before the next start", "while it runs"])
+def test_a_signal_ends_it_whatever_it_is_doing(dies: bool, number: int) -> None:
+    part = "import os; os.kill(os.getpid(), 9)" if dies else "import time; print(1, flush=True); time.sleep(30)"
+    code = "import sys; from fsapp.cli.up import _supervise; sys.exit(_supervise(sys.argv[1:]))"
+    up = subprocess.Popen([sys.executable, "-c", code, sys.executable, "-c", part], cwd=ROOT,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        with gevent.Timeout(20, AssertionError("a signal does not end it")):
+            if dies:
+                _until_it_says(up, "starting it again")
+            else:
+                assert up.stdout.readline()
+            up.send_signal(number)
+            assert up.communicate()[1] == ""  # nothing was started again
+        assert up.returncode == 0
+    finally:
+        up.kill()
+        up.communicate()
+
+
 def _until_it_says(process: subprocess.Popen[str], words: str) -> None:
     while words not in (line := process.stderr.readline()):
         assert line, f"it ended without saying {words!r}"
