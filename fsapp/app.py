@@ -45,7 +45,7 @@ class RulesInForce:
             _log.warning("snapshot_unreadable", path=self._path, error=repr(error))
 
     def take(self, loaded: RulesVersion) -> None:
-        self._swap(Rules.from_document(loaded.document, loaded.version))
+        self._swap(loaded.rules())
         snapshot.save(self._path, loaded.version, loaded.document)
 
     def _swap(self, rules: Rules) -> None:

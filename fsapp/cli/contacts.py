@@ -193,7 +193,7 @@ def _rules(client: redis.Redis) -> Rules:
     current = RulesStore(client).current()
     if current is None:
         raise RulesError("no rules are loaded: run `fsapp rules load`")
-    return Rules.from_document(current.document, current.version)
+    return current.rules()
 
 
 def _outbound_stage(rules: Rules, campaign: str, stage: str) -> Stage:

@@ -70,7 +70,7 @@ def _from_state(settings):
     def facts_of(key: str | None) -> Facts:
         return store.facts(key) if key else NO_FACTS
 
-    return Rules.from_document(version.document, version.version), facts_of
+    return version.rules(), facts_of
 
 
 def sentences(call: Call, decision: Decision, rules: Rules) -> list[str]:

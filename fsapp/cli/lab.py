@@ -108,4 +108,4 @@ def _rules(settings: Settings, folder: str | None) -> Rules:
     current = RulesStore(connect(settings)).current()
     if current is None:
         raise RulesError("no rules are loaded: load them with `fsapp rules load FOLDER`, or give --rules FOLDER")
-    return Rules.from_document(current.document, current.version)
+    return current.rules()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ __all__ = ["rules"]
 
 MAX_NOTE = 200
 _ROLLBACK = re.compile(r"rollback to ([0-9]{1,16})")
+_NONE = "no rules are loaded: run `fsapp rules load`"
 _folder = click.argument("folder", required=False, metavar="[FOLDER]", type=click.Path())
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 _VERSION = click.IntRange(1, 2**53)
@@ -103,7 +105,7 @@ def diff_command(obj: Any, folder: str | None, version: int | None, to: int | No
         new_name = folder or obj.settings.rules
         checked = check(new_name)
         _refuse(checked, f"the rules in {new_name} are refused")
-        current = _store(obj).current()
+        current = _readable(_store(obj).current())
         old, old_name = (current.document, current.version) if current else ({}, None)
         new = checked.document
     changes = diff(old, new)
@@ -144,7 +146,7 @@ def rollback(obj: Any, version: int | None, as_json: bool) -> None:
     store = _store(obj)
     if version is None:
         version = _before(store)
-    found = _version(store, version)
+    found = _kept(store, version)
     checked = check_document(found.document, f"version {version}")
     _refuse(checked, f"version {version} is refused")
     _put_in_force(store, checked, f"rollback to {version}", f"version {version}", as_json)
@@ -152,17 +154,20 @@ def rollback(obj: Any, version: int | None, as_json: bool) -> None:
 
 def _before(store: RulesStore) -> int:
     """The version before the one in force. RulesError if there is none."""
-    current = _version(store, None)
-    while (back := _ROLLBACK.fullmatch(current.note)) and int(back[1]) < current.version:
-        current = _version(store, int(back[1]))
-    if current.version < 2:
-        raise RulesError(f"version {current.version} is the first: there is nothing to roll back to")
-    return current.version - 1
+    version = store.current_version()
+    if not version:
+        raise RulesError(_NONE)
+    with suppress(StateRefused):  # one that cannot be read says nothing of where it came from
+        while (back := _ROLLBACK.fullmatch(str(_kept(store, version).note))) and int(back[1]) < version:
+            version = int(back[1])
+    if version < 2:
+        raise RulesError(f"version {version} is the first: there is nothing to roll back to")
+    return version - 1
 
 
 def _put_in_force(store: RulesStore, checked: Checked, note: str, source: str, as_json: bool) -> None:
     try:
-        current = store.current()
+        current = _readable(store.current())
     except StateRefused:
         # A version that cannot be read is cured by loading; if Redis itself refuses, so will the load below.
         current = None
@@ -190,12 +195,24 @@ def _store(obj: Any) -> RulesStore:
 
 
 def _version(store: RulesStore, version: int | None) -> RulesVersion:
-    """One version, the one in force for None; RulesError if there is none."""
-    found = store.current() if version is None else store.get(version)
-    if found is None and version is None:
-        raise RulesError("no rules are loaded: run `fsapp rules load`")
+    """One version, the one in force for None; RulesError if there is none, StateRefused if it is none of ours."""
+    found = _readable(store.current() if version is None else _kept(store, version))
+    if found is None:
+        raise RulesError(_NONE)
+    return found
+
+
+def _kept(store: RulesStore, version: int) -> RulesVersion:
+    found = store.get(version)
     if found is None:
         raise RulesError(f"version {version} is not kept: `fsapp rules history` lists those that are")
+    return found
+
+
+def _readable(found: RulesVersion | None) -> RulesVersion | None:
+    """The same version, once it is known that it can be shown and compared. StateRefused if it cannot."""
+    if found is not None:
+        found.rules()
     return found
 
 

@@ -72,7 +72,7 @@ def _loaded(settings: Settings) -> Rules:
     current = RulesStore(client).current()
     if current is None:
         raise FsappError(f"no rules are loaded: run `fsapp rules load {settings.rules}`")
-    return Rules.from_document(current.document, current.version)
+    return current.rules()
 
 
 def _switch_faults(settings: Settings, rules: Rules | None) -> list[str]:

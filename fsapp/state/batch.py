@@ -242,6 +242,7 @@ class RulesWatcher:
         self._on_rules = on_rules
         self._period_s = period_s
         self._seen = 0
+        self._offered: RulesVersion | None = None
         self._fault = ""
         self._stopping = Event()
         self._greenlet: gevent.Greenlet | None = None
@@ -266,15 +267,23 @@ class RulesWatcher:
             loaded = self._rules.get(version) if version and version != self._seen else None
             self._fault = ""
         except Exception as error:  # noqa: BLE001  whatever Redis answers, the watch goes on
+            # Whoever answers next may be an empty Redis, whose versions count from 1 again.
+            self._seen = 0
             fault = str(error) if isinstance(error, StateError) else repr(error)
             if fault != self._fault:
                 self._fault = fault
                 _log.warning("rules_unreachable", error=self._fault, meanwhile="the rules stay as they are")
             return
         if loaded is None:
+            self._seen = self._seen if version else 0
             return
         self._seen = version
+        if loaded == self._offered:
+            return
+        self._offered = loaded
         try:
             self._on_rules(loaded)
+        except StateError as error:
+            _log.error("rules_refused", version=version, error=str(error), meanwhile="the rules stay as they are")
         except Exception as error:  # noqa: BLE001  rules that nobody foresaw must not end the watch
             _log.error("rules_refused", version=version, error=repr(error), meanwhile="the rules stay as they are")

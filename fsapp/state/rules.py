@@ -9,11 +9,15 @@ from typing import Any
 import msgpack
 import redis
 
+from fsapp.core.rules import Rules
 from fsapp.errors import StateRefused
+from fsapp.log import get_logger
 from fsapp.state import keys, scripts
 from fsapp.state.connection import address, redis_faults
 
 __all__ = ["RulesStore", "RulesVersion"]
+
+_log = get_logger("state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,16 @@ class RulesVersion:
     author: str
     note: str
     source: str
+
+    def rules(self) -> Rules:
+        """The rules of this version. StateRefused if its document is another program's, or garbage."""
+        try:
+            return Rules.from_document(self.document, self.version)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StateRefused(
+                f"version {self.version} of the rules in Redis is not for this fsapp ({error!r}): "
+                "run `fsapp rules load`"
+            ) from None
 
 
 class RulesStore:
@@ -54,13 +68,13 @@ class RulesStore:
 
     def get(self, version: int) -> RulesVersion | None:
         """One version, None if it never was or is no longer kept."""
-        return self._get([version])[0]
+        return self._get([version], needed=version)[0]
 
     def history(self, limit: int = 50) -> list[RulesVersion]:
-        """The last `limit` versions that are kept, newest first."""
+        """The last `limit` versions that are kept, newest first; an earlier one that cannot be read is left out."""
         newest = self.current_version()
-        wanted = range(newest, max(newest - min(limit, keys.KEPT_VERSIONS), 0), -1)
-        return [found for found in self._get(list(wanted)) if found is not None] if wanted else []
+        wanted = list(range(newest, max(newest - min(limit, keys.KEPT_VERSIONS), 0), -1))
+        return [found for found in self._get(wanted, needed=newest) if found is not None] if wanted else []
 
     def load(self, document: dict[str, Any], note: str, author: str, source: str) -> RulesVersion:
         """Store `document` as the next version and put it in force, in one step; nothing changes when that fails."""
@@ -70,10 +84,18 @@ class RulesStore:
             version = self._load(keys=[keys.RULES_CURRENT, keys.RULES_VERSIONS], args=[blob, keys.KEPT_VERSIONS])
         return RulesVersion(int(version), document, loaded_at, author, note, source)
 
-    def _get(self, versions: list[int]) -> list[RulesVersion | None]:
+    def _get(self, versions: list[int], needed: int) -> list[RulesVersion | None]:
         with redis_faults(self._client):
             blobs = self._client.hmget(keys.RULES_VERSIONS, [str(version) for version in versions])
-        return [self._decode(version, blob) for version, blob in zip(versions, blobs, strict=True)]
+        found: list[RulesVersion | None] = []
+        for version, blob in zip(versions, blobs, strict=True):
+            try:
+                found.append(self._decode(version, blob))
+            except StateRefused as error:
+                if version == needed:
+                    raise
+                _log.warning("version_unreadable", version=version, error=str(error))
+        return found
 
     def _decode(self, version: int, blob: bytes | None) -> RulesVersion | None:
         if blob is None:

@@ -152,6 +152,24 @@ def test_a_version_that_cannot_be_read_is_cured_by_loading(run, redis_client):
     assert RulesStore(redis_client).current_version() == 2
 
 
+@pytest.mark.parametrize("document", [{"number": [{"nummer": 1}]}, {"number": 5}, {"centre": []}])
+def test_a_version_of_another_program_is_one_clear_line_and_cured_by_loading_or_going_back(
+    run, redis_client, document,
+):
+    run("load")
+    store = RulesStore(redis_client)
+    store.load(document, "", "somebody", "elsewhere")
+    for args in (["show"], ["diff"], ["diff", "--version", "1", "--to", "2"]):
+        status, _out, (line,) = run(*args)
+        assert status == 1
+        assert "version 2 of the rules in Redis is not for this fsapp" in line
+    assert run("rollback")[0] == 0
+    assert store.current().document == store.get(1).document
+    store.load(document, "", "somebody", "elsewhere")
+    assert run("load")[0] == 0
+    assert store.current().document == store.get(1).document
+
+
 @pytest.mark.parametrize(("args", "said"), [
     (["show"], "no rules are loaded"), (["show", "--version", "7"], "version 7 is not kept"),
     (["rollback"], "no rules are loaded"), (["rollback", "7"], "version 7 is not kept"),

@@ -9,6 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from fsapp.core.model import DEGRADED, NO_FACTS
+from fsapp.errors import StateUnavailable
 from fsapp.metrics import REDIS_UP, REGISTRY
 from fsapp.settings import Settings
 from fsapp.state import keys, stream
@@ -244,6 +245,46 @@ def test_new_rules_are_handed_over_once(redis_client, started):
     until(lambda: len(seen) == 1)
     store.load({"n": 2}, "", "", "")
     until(lambda: len(seen) == 2)
+    redis_client.config_resetstat()
+    until(lambda: redis_client.info("commandstats").get("cmdstat_get", {}).get("calls", 0) > 5)
+    assert [loaded.document["n"] for loaded in seen] == [1, 2]
+
+
+def test_an_emptied_redis_counts_from_one_again(redis_client, started):
+    store, seen = RulesStore(redis_client), []
+    store.load({"n": 1}, "", "", "")
+    started(RulesWatcher(store, seen.append, period_s=0.01))
+    until(lambda: len(seen) == 1)
+    redis_client.flushall()
+    redis_client.config_resetstat()
+    until(lambda: redis_client.info("commandstats").get("cmdstat_get", {}).get("calls", 0) > 2)
+    store.load({"n": 2}, "", "", "")
+    until(lambda: len(seen) == 2)
+    assert [(loaded.version, loaded.document["n"]) for loaded in seen] == [(1, 1), (1, 2)]
+
+
+def test_another_redis_after_an_outage_counts_from_one_again(redis_client, started):
+    store, seen, away = RulesStore(redis_client), [], []
+
+    class Away(RulesStore):
+        def current_version(self):
+            if away:
+                away.append(1)
+                raise StateUnavailable("away")
+            return super().current_version()
+
+    store.load({"n": 1}, "", "", "")
+    started(RulesWatcher(Away(redis_client), seen.append, period_s=0.01))
+    until(lambda: len(seen) == 1)
+    away.append(1)
+    until(lambda: len(away) > 2)
+    redis_client.flushall()
+    store.load({"n": 2}, "", "", "")
+    away.clear()
+    until(lambda: len(seen) == 2)
+    away.append(1)
+    until(lambda: len(away) > 2)
+    away.clear()  # back as it was: nothing is handed over twice
     redis_client.config_resetstat()
     until(lambda: redis_client.info("commandstats").get("cmdstat_get", {}).get("calls", 0) > 5)
     assert [loaded.document["n"] for loaded in seen] == [1, 2]

@@ -53,6 +53,26 @@ def test_loads_at_the_same_time_never_mix(redis_server, store):
     assert len({(found.author, found.note) for found in history}) == 100
 
 
+@pytest.mark.parametrize("document", [
+    {}, {"centre": {}}, {"centre": {"region": "RS"}, "line": ["a"]}, {"centre": {"region": "RS"}, "number": 5},
+    {"centre": {"region": "RS"}, "number": [{"nummer": 1}]},
+    {"centre": {"region": "RS"}, "campaign": {"a": {"stage": {"b": {"kind": "of another time"}}}}},
+])
+def test_a_document_of_another_program_is_one_clear_line(store, document):
+    with pytest.raises(StateRefused, match="version 1 of the rules .* run `fsapp rules load`"):
+        store.load(document, "", "ana", "test").rules()
+
+
+def test_history_leaves_out_an_earlier_version_that_cannot_be_read(store, redis_client):
+    for place in range(3):
+        store.load({"place": place}, "", "ana", "test")
+    redis_client.hset(keys.RULES_VERSIONS, "2", b"\xc1")
+    assert [found.version for found in store.history()] == [3, 1]
+    redis_client.hset(keys.RULES_VERSIONS, "3", b"\xc1")
+    with pytest.raises(StateRefused, match="version 3"):
+        store.history()
+
+
 def test_a_full_redis_changes_nothing(own_redis):
     client = own_redis().connect()
     store = RulesStore(client)
