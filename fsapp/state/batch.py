@@ -268,13 +268,16 @@ class RulesWatcher:
             self._fault = ""
         except Exception as error:  # noqa: BLE001  whatever Redis answers, the watch goes on
             # Whoever answers next may be an empty Redis, whose versions count from 1 again.
-            self._seen = 0
+            self._seen = -1
             fault = str(error) if isinstance(error, StateError) else repr(error)
             if fault != self._fault:
                 self._fault = fault
                 _log.warning("rules_unreachable", error=self._fault, meanwhile="the rules stay as they are")
             return
         if loaded is None:
+            if not version and self._seen and self._offered:
+                _log.error("rules_gone", meanwhile="the rules stay as they are",
+                           advice="has Redis lost its data? run `fsapp rules load`, and import the contacts again")
             self._seen = self._seen if version else 0
             return
         self._seen = version
