@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from fsapp.errors import FsappError
 from fsapp.settings import Settings, load
 
 __all__ = ["COMMANDS", "CommandLine", "cli", "main"]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Entry(NamedTuple):
@@ -94,6 +97,11 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         status = error.exit_code
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        click.echo(f"fsapp: cannot write ({error.strerror}): make room on the disk, then try again", err=True)
+        status = 1
     except (click.Abort, KeyboardInterrupt):
         status = 130
     sys.exit(status if isinstance(status, int) else 0)

@@ -56,6 +56,14 @@ def test_a_bug_is_not_taken_for_a_fault(monkeypatch):
         root.main(["rules", "check"])
 
 
+def test_a_full_disk_is_one_clear_line():
+    command = f"{sys.executable} -m fsapp rules check --json > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "make room on the disk" in line
+
+
 def test_a_reader_that_goes_away_leaves_no_traceback():
     command = f"{sys.executable} -m fsapp rules check --json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
