@@ -43,6 +43,6 @@ def load(path: str | os.PathLike[str]) -> tuple[int, dict[str, Any]] | None:
         return int(content["version"]), dict(content["document"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, msgpack.UnpackException) as error:
         _log.warning("snapshot_unreadable", path=str(path), error=str(error))
         return None
