@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import gevent
 import pytest
+import structlog
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 from switch_side import BYE, CHANNEL_DATA, ERR, NOTICE, OK, pair, read_until
@@ -41,13 +42,14 @@ def channel(called: str, caller: str = CALLER, name: str = "Petar Petrovic", **v
 class Visit:
     """What one visit said to the switch and wrote down."""
 
-    def __init__(self, said: str, events: list[dict[str, Any]]) -> None:
+    def __init__(self, said: str, events: list[dict[str, Any]], asked: list[str | None]) -> None:
         self.commands = [
             tuple(re.findall(r"^execute-app-(?:name|arg): (.*)$", block, re.M))
             for block in said.split("\n\n") if "sendmsg" in block
         ]
         self.said = said
         self.events = events
+        self.asked = asked
 
     @property
     def variables(self) -> dict[str, str]:
@@ -55,6 +57,11 @@ class Visit:
         assert app == "multiset"
         pairs = arg[3:].split(arg[2]) if arg.startswith("^^") else arg.split(" ")
         return dict(pair.split("=", 1) for pair in pairs)
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> None:
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ def visit() -> Iterator[Callable[..., Visit]]:
         far.sendall((replies or OK * said.count("sendmsg")) + BYE + NOTICE)
         far.close()
         greenlet.get(timeout=10)
-        return Visit(said, events)
+        return Visit(said, events, asked)
 
     yield run
     for sock in open_sockets:
@@ -108,14 +115,17 @@ def test_the_event_says_what_was_decided_for_whom_and_when(visit: Callable[..., 
     assert before <= event["at"] <= datetime.now(UTC).timestamp()
     assert (event["caller"], event["called"], event["class"]) == (CALLER, "+381115550200", "new-customer")
     assert event["call"] == "d6d78254-60c5-4aab-b5a8-00322e8f5d9c"
-    assert event["rules"] == 7
+    assert (event["rules"], event["visit"]) == (7, 1)
+    assert done.asked == [CALLER]
     assert [step.rule for step in event["trace"]][-1] == "score"
 
 
 def test_back_from_the_agents_queue_the_call_moves_on_with_its_class_and_score(visit: Callable[..., Visit]) -> None:
     contact = Contact("renewals", "first-call", CALLER, agent="1002")
     first = visit(channel("0115550100"), Facts(contacts=(contact,))).variables
-    second = visit(channel("0115550100", cc_cause="cancel", **first), Facts(contacts=(contact,))).variables
+    back = visit(channel("0115550100", cc_cause="cancel", **first), Facts(contacts=(contact,)))
+    assert back.events[0]["visit"] == 2
+    second = back.variables
     assert second["fsapp_queue"] == "renewals.first-call@fsapp"
     assert second["fsapp_class"] == "callback"
     assert second["cc_base_score"] == first["cc_base_score"]
@@ -124,6 +134,7 @@ def test_back_from_the_agents_queue_the_call_moves_on_with_its_class_and_score(v
     third = visit(channel("0115550100", cc_cause="cancel", **second), DEGRADED).variables
     assert third["fsapp_queue"] == "renewals.first-call@fsapp"
     assert third["fsapp_degraded"] == "true"
+    assert third["fsapp_reason"] == "open-contact"
 
 
 def test_an_answered_call_is_hung_up_and_written_down(visit: Callable[..., Visit]) -> None:
@@ -131,8 +142,15 @@ def test_an_answered_call_is_hung_up_and_written_down(visit: Callable[..., Visit
     done = visit(channel("0115550300", cc_cause="answered", cc_agent="1004", **first))
     assert done.commands == [("hangup", "NORMAL_CLEARING")]
     [event] = done.events
-    assert (event["type"], event["agent"], event["queue"], event["decision"]) == (
-        "call_ended", "1004", "helpdesk@fsapp", first["fsapp_decision"])
+    assert (event["type"], event["agent"], event["queue"], event["decision"], event["class"]) == (
+        "call_ended", "1004", "helpdesk@fsapp", first["fsapp_decision"], "service")
+
+
+def test_a_call_of_the_fallback_that_was_answered_is_hung_up_too(visit: Callable[..., Visit]) -> None:
+    done = visit(channel("0115550300", cc_cause="answered", cc_agent="1004", fsapp_queue="helpdesk@fsapp"))
+    assert done.commands == [("hangup", "NORMAL_CLEARING")]
+    [event] = done.events
+    assert (event["type"], event["decision"], event["class"]) == ("call_ended", None, None)
 
 
 def test_an_unknown_number_is_told_so(visit: Callable[..., Visit]) -> None:
@@ -163,9 +181,45 @@ def test_without_rules_the_call_is_left_to_the_dialplan(visit: Callable[..., Vis
     assert done.events == []
 
 
-def test_a_call_the_dialplan_has_taken_elsewhere_is_left_alone(visit: Callable[..., Visit]) -> None:
-    done = visit(channel("0115550300", destination="fsapp-queue"))
+@pytest.mark.parametrize("extension", [
+    "fsapp-queue", "fsapp-return", "fsapp-fallback", "fsapp-unknown", "fsapp-goodbye",
+])
+def test_a_call_the_dialplan_has_taken_elsewhere_is_left_alone(visit: Callable[..., Visit], extension: str) -> None:
+    done = visit(channel("0115550300", destination=extension))
     assert done.said == "exit\n\n"
+    assert done.events == []
+
+
+def test_without_fsapp_called_the_number_dialled_counts(visit: Callable[..., Visit]) -> None:
+    assert visit(channel("", destination="0115550300")).events[0]["called"] == "+381115550300"
+
+
+def test_a_queue_that_took_nobody_is_said_and_asked_for_again(visit: Callable[..., Visit]) -> None:
+    first = visit(channel("0115550300")).variables
+    with capture_logs() as logs:
+        assert visit(channel("0115550300", **first)).variables["fsapp_queue"] == "helpdesk@fsapp"
+        visit(channel("0115550300", cc_cause="cancel", **first))
+        visit(channel("0115550300"))
+    assert [line["queue"] for line in logs if line["event"] == "queue_took_nobody"] == ["helpdesk@fsapp"]
+
+
+def test_decisions_are_counted_and_told(visit: Callable[..., Visit]) -> None:
+    def count(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0
+
+    def counts() -> list[float]:
+        return [
+            count("fsapp_decisions_total", call_class="service", reason="service-line"),
+            count("fsapp_decisions_total", call_class="none", reason="unknown-number"),
+            count("fsapp_decisions_degraded_total"), count("fsapp_decision_seconds_count"),
+        ]
+
+    before = counts()
+    with capture_logs() as logs:
+        visit(channel("0115550300"), DEGRADED)
+        visit(channel("+381115559999"))
+    assert [after - earlier for earlier, after in zip(before, counts(), strict=True)] == [1, 1, 1, 2]
+    assert [line["event"] for line in logs] == ["call_routed", "call_refused"]
 
 
 def test_a_right_leads_to_its_agent(visit: Callable[..., Visit]) -> None:
@@ -193,6 +247,9 @@ def test_a_name_that_was_cleaned_is_what_the_switch_shows_from_now_on(visit: Cal
     found = visit(channel("0115550300", name="Eve\n|x")).variables
     assert found["caller_id_name"] == "Eve x"
     assert "caller_id_number" not in found
+    found = visit(channel("0115550300", caller="+3816\n|0")).variables
+    assert found["caller_id_number"] == "+3816 0"
+    assert "caller_id_name" not in found
 
 
 @pytest.mark.parametrize("forged", [
@@ -205,6 +262,8 @@ def test_variables_that_are_not_ours_are_not_believed(visit: Callable[..., Visit
         "fsapp_campaign": "renewals", "fsapp_stage": "first-call", "cc_cause": "cancel",
     }
     assert visit(channel("0115550300", **earlier)).variables["fsapp_class"] == "callback"
+    highest = earlier | {"cc_base_score": "2147483647"}
+    assert visit(channel("0115550300", **highest)).variables["cc_base_score"] == "2147483647"
     found = visit(channel("0115550300", **(earlier | forged))).variables
     assert found["fsapp_class"] == "service"
     assert found["cc_base_score"] == "101003540"
