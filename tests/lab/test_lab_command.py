@@ -13,6 +13,7 @@ SCENARIO = """
 speed = 100
 calls = 3
 talk = { kind = "constant", seconds = 2 }
+patience = { kind = "constant", seconds = 86400 }
 [[arrival]]
 called = "+381115550300"
 per_minute = 600
