@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gevent
 from gevent.event import Event
 
 from fsapp.core.rules import Rules
@@ -12,6 +11,7 @@ from fsapp.health import HealthServer
 from fsapp.log import get_logger
 from fsapp.metrics import RULES_VERSION
 from fsapp.settings import Settings, split_address
+from fsapp.spawn import spawn
 from fsapp.state import snapshot
 from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
 from fsapp.state.connection import connect
@@ -100,7 +100,7 @@ class Serve:
 
     def stop_soon(self) -> None:
         """For a signal handler: stop in a greenlet of its own."""
-        gevent.spawn(self.stop).link_exception(lambda _greenlet: self._stopped.set())
+        spawn(self.stop, name="stop").link_exception(lambda _greenlet: self._stopped.set())
 
     def _faults(self) -> list[str]:
         faults = []

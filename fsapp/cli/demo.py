@@ -29,6 +29,7 @@ from fsapp.lab.scenario import load as load_scenario
 from fsapp.lab.screen import Lines, Screen, summary_table
 from fsapp.log import configure
 from fsapp.rules import load_folder as load_rules
+from fsapp.spawn import spawn
 
 __all__ = ["demo"]
 
@@ -93,7 +94,7 @@ def _play(
         if not console.is_terminal:
             return run_scenario(switch, scenario, stop, Lines(console, hide=False))
         with Screen(console, {agent.id: agent.name for agent in rules.agents.values()}) as screen:
-            painter = gevent.spawn(_paint, screen, stop)
+            painter = spawn(_paint, screen, stop, name="demo-painter")
             try:
                 return run_scenario(switch, scenario, stop, screen)
             finally:
