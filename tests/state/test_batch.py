@@ -148,6 +148,18 @@ def test_who_waits_when_the_reader_stops_is_answered(redis_client):
     assert waiting.get(timeout=20) == DEGRADED
 
 
+def test_without_redis_a_reader_knows_before_the_first_call(tmp_path, started):
+    client = connect(Settings(redis_url=f"unix://{tmp_path}/nobody"))
+    reader = reader_of(client, started)
+    until(lambda: not reader.up)
+
+
+def test_a_reader_that_does_not_come_to_it_delays_nobody_for_long(redis_client):
+    reader = FactsReader(Store(redis_client), timeout_s=0.05)  # never started: nobody asks
+    with gevent.Timeout(20, AssertionError("the caller waits on")):
+        assert reader.facts(N) == DEGRADED
+
+
 def test_write_returns_when_redis_has_it(redis_client, started):
     writer = writer_of(redis_client, started)
     for number in range(5):
@@ -202,15 +214,15 @@ def test_the_oldest_are_dropped_and_counted_beyond_the_backlog(own_redis, starte
 def test_a_full_redis_holds_events_back(own_redis, started):
     server = own_redis()
     with server.connect() as client:
-        writer = writer_of(client, started)
+        writer = writer_of(client, started, backlog=2000)
         writer.write({"id": 0})
         client.config_set("maxmemory", 1)
-        for number in range(1, 20):
+        for number in range(1, 1200):  # more than are written at once
             writer.write({"id": number})
         assert events(client) == [0]
         client.config_set("maxmemory", 0)
-        until(lambda: len(events(client)) >= 20)
-        assert events(client) == list(range(20))
+        until(lambda: len(events(client)) >= 1200)
+        assert events(client) == list(range(1200))
 
 
 def test_closing_writes_what_is_in_hand(redis_client):
@@ -230,6 +242,23 @@ def test_closing_while_redis_is_away_ends_and_counts(tmp_path):
         writer.write({"id": number})
     writer.close(0.2)
     assert lost() - before == 10
+    assert REGISTRY.get_sample_value("fsapp_events_waiting") == 0
+
+
+def test_closing_while_redis_hangs_counts_what_is_on_its_way(own_redis):
+    server = own_redis()
+    with server.connect(timeout_s=30) as client:
+        writer = EventWriter(client, length=1000, backlog=100, timeout_s=0.05)
+        writer.start()
+        writer.write({"id": 0})
+        before = lost()
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            writer.write({"id": 1})
+            writer.close(0.05)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert lost() - before == 1
 
 
 def test_an_event_that_nobody_foresaw_is_written_as_text(redis_client, started):
@@ -307,8 +336,13 @@ def test_the_watch_outlasts_an_outage_and_bad_rules(own_redis, started):
         started(RulesWatcher(store, take, period_s=0.01))
         store.load({"n": 1}, "", "", "")
         until(lambda: any(line["event"] == "rules_refused" for line in logs))
+        looks = []
+        look = store.current_version
+        store.current_version = lambda: looks.append(1) or look()
         server.stop()
         until(lambda: any(line["event"] == "rules_unreachable" for line in logs))
+        looks.clear()
+        until(lambda: len(looks) > 3)
         server.start()  # empty, as after a restart without a disk
         store.load({"n": 2}, "", "", "")
         store.load({"n": 3}, "", "", "")

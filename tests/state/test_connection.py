@@ -6,7 +6,9 @@ from contextlib import contextmanager
 import gevent
 import pytest
 import redis
+import structlog
 from gevent.server import StreamServer
+from structlog.testing import capture_logs
 
 from fsapp.errors import StateRefused, StateUnavailable
 from fsapp.settings import Settings
@@ -100,6 +102,14 @@ def test_a_real_full_redis(own_redis):
     with pytest.raises(StateRefused, match="is full: raise its maxmemory"):
         check(client)
     client.close()
+
+
+@pytest.mark.parametrize(("policy", "warned"), [("allkeys-lru", ["redis_may_evict"]), ("noeviction", [])])
+def test_a_redis_that_may_throw_away_what_it_holds_is_warned_of(own_redis, policy, warned):
+    structlog.reset_defaults()
+    with own_redis("--maxmemory", "50mb", "--maxmemory-policy", policy).connect() as client, capture_logs() as logs:
+        check(client)
+    assert [line["event"] for line in logs] == warned
 
 
 def test_a_real_password(own_redis):

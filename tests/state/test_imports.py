@@ -83,6 +83,14 @@ def test_a_closed_contact_stays_closed_unless_it_is_reopened(redis_client):
     assert (entry.open, entry.name, entry.attempted_at) == (True, "newer", 12.5)
 
 
+def test_each_write_is_a_sign_of_life(redis_client):
+    with Import(redis_client, STAGE) as bulk:
+        [lease] = redis_client.keys(f"{keys.LEASE_PREFIX}*")
+        redis_client.expire(lease, 5)
+        bulk.write(rows(numbers(1), name="new"))
+        assert redis_client.ttl(lease) > 5
+
+
 def test_an_exception_takes_everything_back(redis_client):
     some = numbers(30)
     import_all(redis_client, rows(some[:10], name="old"))

@@ -13,6 +13,7 @@ from fsapp.settings import Settings
 from fsapp.state import keys
 from fsapp.state.connection import connect
 from fsapp.state.contacts import Entry, pack
+from fsapp.state.imports import Import
 from fsapp.state.store import Store
 
 N = "+381601234567"
@@ -51,6 +52,17 @@ def test_one_round_trip(store, redis_client):
     before = redis_client.info("stats")["total_commands_processed"]
     store.facts_many([N, M] * 100)
     assert redis_client.info("stats")["total_commands_processed"] - before == 2  # INFO counts itself
+
+
+def test_a_store_that_has_read_before_sees_an_import_as_soon_as_it_ends(store, redis_client):
+    with Import(redis_client, "renewals/first-call") as bulk:
+        bulk.write([(N, Entry(name="first"))])
+        assert store.facts(N) == NO_FACTS
+    assert [contact.name for contact in store.facts(N).contacts] == ["first"]
+    with Import(redis_client, "renewals/first-call") as bulk:
+        bulk.write([(N, Entry(name="second"))])
+        assert [contact.name for contact in store.facts(N).contacts] == ["first"]
+    assert [contact.name for contact in store.facts(N).contacts] == ["second"]
 
 
 def test_rights(store, redis_client):

@@ -1,0 +1,41 @@
+"""The log: what is personal is hidden unless the setting says otherwise; levels and JSON."""
+
+import json
+
+import pytest
+import structlog
+
+from fsapp import log
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    yield
+    structlog.reset_defaults()
+
+
+def test_mask():
+    assert log.mask("+381601234567") == "+381******567"
+    assert log.mask("anonymous") == "anonymous"
+    assert log.mask("") == ""
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_personal_values_are_hidden_unless_told_otherwise(capsys, hidden):
+    log.configure(json=True, mask_numbers=hidden)
+    log.get_logger("test").info("call_routed", caller="+381601234567", name="Petar", called="+381115550300",
+                                contact="renewals/first-call/+381601234567")
+    said = json.loads(capsys.readouterr().err)
+    assert (said["event"], said["level"], said["part"]) == ("call_routed", "info", "test")
+    assert said["called"] == "+381115550300"
+    assert ("234" in said["caller"], said["name"] == "Petar", "234" in said["contact"]) == (not hidden,) * 3
+
+
+def test_the_level_says_what_is_told(capsys):
+    log.configure("warning")
+    logger = log.get_logger("test")
+    logger.info("not_told")
+    logger.warning("told")
+    said = capsys.readouterr().err
+    assert "told" in said
+    assert "not_told" not in said
