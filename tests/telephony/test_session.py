@@ -248,6 +248,14 @@ def test_somebody_elses_timeout_passes_and_its_late_reply_is_nobodys(ends: Ends)
         session.send("the reply to status would be taken for this one's")
 
 
+def test_after_a_write_that_somebody_elses_timeout_cut_nothing_more_is_sent(ends: Ends) -> None:
+    session = ends.connected()
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+        session.send(b"x" * 50_000_000)
+    with pytest.raises(HangUp):
+        session.send("the rest of that command is what the switch would read first")
+
+
 def test_everything_is_sent_through_a_small_buffer(ends: Ends) -> None:
     session = ends.connected()
     session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)

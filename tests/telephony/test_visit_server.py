@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import resource
 import subprocess
@@ -28,7 +30,7 @@ from switch_side import (
 )
 
 from fsapp.errors import ListenError
-from fsapp.metrics import CONNECTIONS, REFUSED, VISITS
+from fsapp.metrics import CONNECTIONS, REFUSED, REGISTRY, VISITS
 from fsapp.spawn import spawn
 from fsapp.telephony import command
 from fsapp.telephony.server import Server
@@ -85,9 +87,10 @@ def counted(counter: object, **labels: str) -> float:
 
 def test_a_visit(make: Callable[..., Server]) -> None:
     server = make()
-    before = counted(VISITS, outcome="done")
+    before, timed = counted(VISITS, outcome="done"), REGISTRY.get_sample_value("fsapp_visit_seconds_count")
     assert answered(server)
     until(lambda: counted(VISITS, outcome="done") == before + 1, "the visit is counted")
+    assert REGISTRY.get_sample_value("fsapp_visit_seconds_count") == timed + 1
 
 
 def test_the_gauge_shows_open_connections(make: Callable[..., Server]) -> None:
@@ -182,6 +185,23 @@ def test_a_visit_has_an_end(make: Callable[..., Server]) -> None:
     until(lambda: counted(VISITS, outcome="timed_out") == before + 2, "both are counted")
 
 
+def test_a_timeout_of_the_visits_own_is_not_taken_for_its_end(
+    make: Callable[..., Server], capsys: pytest.CaptureFixture,
+) -> None:
+    def visit(session: Session) -> None:
+        with gevent.Timeout(0.01):
+            gevent.sleep(60)
+
+    server = make(visit)
+    before = counted(VISITS, outcome="timed_out")
+    with call(server) as sock:
+        sock.sendall(CHANNEL_DATA)
+        assert read_all(sock) == b""
+    assert counted(VISITS, outcome="timed_out") == before
+    assert "greenlet_died" in "".join(capsys.readouterr())
+    assert answered(make())
+
+
 def test_the_time_of_the_first_word_is_not_the_visits(make: Callable[..., Server]) -> None:
     release = Event()
     server = make(lambda session: (gevent.sleep(0.2), release.set(), route(session)), first_word_s=0.1)
@@ -263,11 +283,13 @@ def test_a_connection_that_never_stops_sending_holds_nobody_up(make: Callable[..
 
 def test_endless_headers_are_cut_off(make: Callable[..., Server]) -> None:
     server = make(first_word_s=50)
+    before = counted(VISITS, outcome="garbled")
     sock = call(server)
     with pytest.raises(OSError, match=r"Broken pipe|reset"):
         for _ in range(1000):
             sock.sendall(b"X-Endless: " + b"x" * 65536)
     sock.close()
+    until(lambda: counted(VISITS, outcome="garbled") == before + 1, "it is counted")
     assert answered(server)
 
 
@@ -335,6 +357,16 @@ def test_an_address_that_cannot_be_had_is_one_clear_line(make: Callable[..., Ser
         Server(("192.0.2.1", 0), route).start()
     with pytest.raises(ListenError, match="nowhere.invalid:0 is no address of this machine"):
         Server(("nowhere.invalid", 0), route).start()
+
+
+def test_without_a_descriptor_to_spare_accepting_pauses_and_goes_on(make: Callable[..., Server]) -> None:
+    server = make()
+    listener = server._listener
+    os.close(listener._spare)
+    listener._spare = -1
+    listener._short(OSError(errno.EMFILE, "Too many open files"))
+    assert answered(server)
+    assert listener._spare >= 0
 
 
 class Process:
