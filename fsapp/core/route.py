@@ -71,7 +71,7 @@ def _targets(
         if place.stickiness is not Stickiness.GROUP:
             _offer(agent, "sticky agent", "last talked to", place, rules, targets, trace)
         group = rules.group_of(agent, place.staff) if place.stickiness is not Stickiness.AGENT else None
-        if group is not None and group.wait_s > 0:
+        if group is not None:
             targets.append(Target(group_queue(rules.domain, group.name), None, group.wait_s))
             trace.append(Step("sticky group", f"agent {agent} is of {group.name}", f"waits {group.wait_s} s for them"))
     targets.append(Target(place.queue, None, None))
@@ -90,8 +90,6 @@ def _offer(
         outcome = "no such agent: skipped"
     elif place.staff.get(agent_id) == 0:
         outcome = "takes no inbound calls here: skipped"
-    elif agent.wait_s <= 0:
-        outcome = "has no waiting time: skipped"
     elif any(target.agent == agent_id for target in targets):
         outcome = "already first in line"
     else:

@@ -298,7 +298,7 @@ class CallCenter:
                 other.state = "Standby"
         self._switch.offer(queue, member, agent, tier)
 
-    def release(self, queue: Queue, agent: Agent, tier: Tier, tier_state: str) -> None:
+    def release(self, agent: Agent, tier: Tier, tier_state: str) -> None:
         """The agent is done with a member, however it went."""
         if tier.state in ("Active Inbound", "Standby", "Offering"):
             tier.state = tier_state

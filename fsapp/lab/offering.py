@@ -56,7 +56,7 @@ class _Offer:
         try:
             self._ring_and_talk()
         finally:
-            self._centre.release(self._queue, self._agent, self._tier, self._tier_state)
+            self._centre.release(self._agent, self._tier, self._tier_state)
             on_demand = self._agent.status == "Available (On Demand)" and self._answered
             self._centre.set_state(self._agent, "Idle" if on_demand else "Waiting")
 
@@ -72,7 +72,7 @@ class _Offer:
         leg = self._leg()
         cause = self._ring(leg, reaction)
         if cause:
-            self._failed(leg, cause)
+            self._failed(cause)
         else:
             self._talk(leg, reaction)
 
@@ -186,7 +186,7 @@ class _Offer:
         self._member.channel.wake()
         clock.sleep(_POLL_S)
 
-    def _failed(self, leg: Channel, cause: str) -> None:
+    def _failed(self, cause: str) -> None:
         """Nobody answered: the member waits on, the agent rests for as long as its settings say."""
         agent, clock = self._agent, self._switch.clock
         self._member.connecting = False

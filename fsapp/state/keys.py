@@ -20,7 +20,7 @@ from __future__ import annotations
 
 __all__ = [
     "ALL_CONTACTS", "EVENTS", "IMPORTS", "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "PROBE", "PROBE_S",
-    "RULES_CURRENT", "RULES_VERSIONS", "contacts", "import_lease", "number_of", "rights", "sticky",
+    "RULES_CURRENT", "RULES_VERSIONS", "contacts", "import_lease", "rights", "sticky",
 ]
 
 LEASE_S = 30
@@ -50,8 +50,3 @@ def sticky(number: str) -> str:
 
 def import_lease(batch: int) -> str:
     return f"{LEASE_PREFIX}{batch}"
-
-
-def number_of(key: str) -> str:
-    """The customer's number in one of that customer's keys."""
-    return key.partition("{")[2].partition("}")[0]

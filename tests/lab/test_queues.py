@@ -150,6 +150,79 @@ def test_busy_and_rejecting_agents_are_not_counted_and_rest(make_switch):
     assert agent.ready_time > switch.clock.epoch() + 4000
 
 
+def test_an_agent_without_a_phone_rests_and_is_not_counted(make_switch):
+    agent = Agent("1", contact="error/USER_NOT_REGISTERED", max_no_answer=1)
+    switch = make_switch(DIALPLAN, [Queue("a")], [agent], [Tier("a", "1")])
+    events = heard(switch)
+    waiting(switch, "1")
+    until(lambda: of(events, "not_answered") and agent.state == "Waiting", "the agent has no phone")
+    assert (agent.status, agent.no_answer_count) == ("Available", 0)
+    assert agent.ready_time - int(of(events, "not_answered")[0]["at"]) in (4, 5)
+
+
+def test_an_agent_who_is_rung_stands_by_for_the_other_queues(make_switch):
+    agent = Agent("1")
+    switch = make_switch(DIALPLAN, [Queue("a"), Queue("b")], [agent], [Tier("a", "1"), Tier("b", "1")],
+                         phone=answers(after_s=500))
+    call = waiting(switch, "1")
+    until(lambda: len(switch.channels) == 2, "the agent is rung")
+    tiers = switch.callcenter.tiers
+    assert (tiers["a", "1"].state, tiers["b", "1"].state) == ("Offering", "Standby")
+    call.hangup("ORIGINATOR_CANCEL", "caller")
+    until(lambda: agent.state == "Waiting", "the offer is over")
+    assert (tiers["a", "1"].state, tiers["b", "1"].state) == ("Ready", "Ready")
+
+
+def test_an_agent_who_goes_on_a_break_is_no_longer_rung(make_switch):
+    agent = Agent("1")
+    switch = make_switch(DIALPLAN, [Queue("a")], [agent], [Tier("a", "1")], phone=answers(after_s=500))
+    events = heard(switch)
+    waiting(switch, "1")
+    until(lambda: len(switch.channels) == 2, "the agent is rung")
+    switch.callcenter.set_status(agent, "On Break")
+    until(lambda: of(events, "not_answered"), "the offer is taken back")
+    until(lambda: agent.state == "Waiting", "the offer is over")
+    assert (agent.status, agent.no_answer_count) == ("On Break", 0)
+    assert len(switch.callcenter.queues["a"].waiting) == 1
+
+
+def test_an_agent_who_is_back_starts_with_empty_counters(make_switch):
+    agent = Agent("1", status="On Break", talk_time=50, calls_answered=3, no_answer_count=2)
+    switch = make_switch(DIALPLAN, [Queue("a")], [agent], [Tier("a", "1")], phone=answers())
+    switch.callcenter.set_status(agent, "Available")
+    assert (agent.talk_time, agent.calls_answered, agent.no_answer_count) == (0, 0, 0)
+    agent.calls_answered = 1
+    switch.callcenter.set_status(agent, "Available")
+    assert agent.calls_answered == 1
+
+
+@pytest.mark.parametrize(("strategy", "first"), [
+    ("longest-idle-agent", "idle"), ("agent-with-least-talk-time", "silent"), ("agent-with-fewest-calls", "fresh"),
+    ("sequentially-by-agent-order", "order"),
+])
+def test_each_strategy_has_its_own_first(make_switch, strategy, first):
+    agents = [
+        Agent(name, last_bridge_end=9 - 5 * (name == "idle"), talk_time=9 - 5 * (name == "silent"),
+              calls_answered=9 - 5 * (name == "fresh"))
+        for name in ("idle", "silent", "fresh", "order")
+    ]
+    tiers = [Tier("a", agent.name, 1, 2 - (agent.name == "order")) for agent in agents]
+    switch = make_switch(DIALPLAN, [Queue("a", strategy=strategy)], agents, tiers, phone=answers(talk_s=60))
+    events = heard(switch)
+    waiting(switch, "1")
+    until(lambda: of(events, "answered"), "somebody answers")
+    assert of(events, "answered")[0]["agent"] == first
+
+
+def test_who_gave_up_is_listed_for_a_while(make_switch):
+    switch = make_switch(DIALPLAN, [Queue("a")], speed=100)
+    call = waiting(switch, "1")
+    queue = switch.callcenter.queues["a"]
+    call.hangup("ORIGINATOR_CANCEL", "caller")
+    until(lambda: [member.state for member in queue.members.values()] == ["Abandoned"], "it is listed as abandoned")
+    until(lambda: not queue.members, "it is listed no more")
+
+
 def test_wrap_up_keeps_the_next_caller_waiting(make_switch):
     agent = Agent("1", wrap_up_time=5)
     switch = make_switch(DIALPLAN, [Queue("a")], [agent], [Tier("a", "1")], phone=answers(talk_s=1), speed=20)

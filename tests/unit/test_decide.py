@@ -158,6 +158,16 @@ def test_whom_a_caller_waits_for_in_order(stickiness, between):
     assert decision.tried == (decision.targets[0].queue,)
 
 
+def test_of_an_agents_groups_the_one_that_works_at_the_line_is_waited_for():
+    line = DOCUMENT["line"]["helpdesk"]
+    for groups, wanted in ((["zz"], "group-zz"), (["support"], "group-support"), (["zz", "support"], "group-support")):
+        rules = rules_with(
+            group={"zz": {"agents": ["1004", "1001"]}},
+            line={"helpdesk": {**line, "groups": groups, "stickiness": "group"}})
+        found = decide(call(HELPDESK), Facts(sticky=Sticky("1004", NOW)), rules, NOW)
+        assert queues(found) == [(wanted, 20), ("helpdesk", None)]
+
+
 def test_nobody_is_waited_for_twice_or_in_vain():
     document = copy.deepcopy(DOCUMENT)
     document["campaign"]["renewals"]["priority"] = {"1003": 0}
