@@ -6,8 +6,10 @@ from gevent.event import Event
 from lab_ends import until
 
 from fsapp.errors import ScenarioError
+from fsapp.lab import run
 from fsapp.lab.callcenter import Queue, Tier
 from fsapp.lab.clock import Clock
+from fsapp.lab.order import OrderChecker, Violation
 from fsapp.lab.people import Callers, Phones, agents
 from fsapp.lab.run import run_scenario
 from fsapp.lab.scenario import load, parse
@@ -36,6 +38,12 @@ DIALPLAN = """<include>
   </condition></extension>
   <extension name="nowhere"><condition field="destination_number" expression="^300$">
     <action application="sleep" data="100"/>
+  </condition></extension>
+  <extension name="silence"><condition field="destination_number" expression="^600$">
+    <action application="park"/>
+  </condition></extension>
+  <extension name="music"><condition field="destination_number" expression="^700$">
+    <action application="pre_answer"/><action application="park"/>
   </condition></extension>
 </include>"""
 
@@ -78,6 +86,28 @@ def test_a_call_refused_with_a_cause_is_not_lost_and_one_that_ends_nowhere_is(pl
     for called in ("300", "400"):
         lost = play(one(calls=12, called=called))
         assert (lost.total("lost"), lost.well, len(lost.faults())) == (12, False, 11)
+
+
+@pytest.mark.parametrize(("called", "outcome"), [("600", "lost"), ("700", "abandoned")])
+def test_who_gives_up_in_silence_was_lost(play, called, outcome):
+    summary = play(one(calls=2, patience=90, called=called))
+    assert summary.total(outcome) == 2
+    assert summary.well == (outcome == "abandoned")
+
+
+def test_a_run_in_which_somebody_was_passed_over_did_not_go_well(play, monkeypatch):
+    class Finds(OrderChecker):
+        def observe(self, event):
+            if event["event"] == "offered" and not self.violations:
+                self.violations.append(Violation(event["at"], event["agent"], event["uuid"], "another", "q"))
+
+    monkeypatch.setattr(run, "OrderChecker", Finds)
+    summary = play(one(calls=2))
+    assert summary.as_json()["order_violations"] == 1
+    assert not summary.well
+    [fault] = summary.faults()
+    assert "offered out of order: agent " in fault
+    assert "while another waited in q" in fault
 
 
 def test_stopping_cuts_whoever_is_on_the_line(play):
