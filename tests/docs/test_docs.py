@@ -20,6 +20,7 @@ def test_setting_is_documented(name: str) -> None:
     row = next(line for line in lines if f"| `{name}` |" in line)
     assert f"`FSAPP_{name.upper()}`" in row
     assert Settings.model_fields[name].description in row
+    assert f"| `{Settings.model_fields[name].default}` |" in row
 
 
 def test_no_setting_is_documented_that_is_not_there() -> None:
