@@ -121,3 +121,44 @@ def test_every_application_of_the_projects_dialplan_is_known(make_switch):
         for action in (*c.actions, *c.anti_actions)
     }
     assert used <= set(make_switch(plan).applications)
+
+
+PROTOCOL = [
+    ("fsapp-return", {"cc_cause": "answered"}, "transfer fsapp-visit XML fsapp"),
+    ("fsapp-return", {"cc_cause": "cancel"}, "transfer fsapp-visit XML fsapp"),
+    ("fsapp-return", {}, "set fsapp_misses=${fsapp_misses}x"),
+    ("fsapp-return", {"fsapp_misses": "x"}, "set fsapp_misses=${fsapp_misses}x"),
+    ("fsapp-return", {"fsapp_misses": "xx"}, "set fsapp_misses=xxx"),
+    ("fsapp-return", {"fsapp_misses": "xxx"}, "transfer fsapp-goodbye XML fsapp"),
+    ("fsapp-fallback", {"cc_cause": "answered", "fsapp_queue": "agent-1@x"}, "sched_cancel ${fsapp_patience_id}"),
+    ("fsapp-fallback", {"cc_cause": "cancel", "fsapp_queue": "agent-1@x"}, "set fsapp_queue=helpdesk@fsapp"),
+    ("fsapp-fallback", {"cc_cause": "cancel", "fsapp_queue": "group-a@x"}, "set fsapp_queue=helpdesk@fsapp"),
+    ("fsapp-fallback", {"cc_cause": "cancel", "fsapp_queue": "helpdesk@x"}, "transfer fsapp-queue XML fsapp"),
+    ("fsapp-fallback", {"caller_id_number": "+1"}, "set fsapp_class=service"),
+    ("fsapp-fallback", {"caller_id_number": "+1;x"}, "set caller_id_number=anonymous"),
+    ("fsapp-fallback", {"caller_id_name": "a|b"}, "set caller_id_name=unknown"),
+    ("fsapp-unknown", {}, "sched_cancel ${fsapp_patience_id}"),
+    ("fsapp-goodbye", {}, "pre_answer"),
+]
+
+
+@pytest.mark.parametrize(("extension", "variables", "first"), PROTOCOL)
+def test_what_the_project_does_first_with_a_call_in_each_case(extension, variables, first):
+    found = load_folder(PROJECT).hunt("fsapp", Caller(extension, **variables), lambda _action: None)
+    assert next(f"{a.application} {a.data}".strip() for a in found if a.application != "log") == first
+
+
+def test_who_has_talked_is_done_when_fsapp_is_down():
+    caller = Caller("fsapp-fallback", cc_cause="answered", fsapp_queue="agent-1@x")
+    found = load_folder(PROJECT).hunt("fsapp", caller, lambda _action: None)
+    assert tuple(found[-1][:2]) == ("hangup", "NORMAL_CLEARING")
+
+
+@pytest.mark.parametrize(("extension", "last"), [
+    ("fsapp-visit", "transfer fsapp-fallback XML fsapp"), ("fsapp-queue", "transfer fsapp-return XML fsapp"),
+    ("fsapp-fallback", "transfer fsapp-queue XML fsapp"), ("fsapp-unknown", "hangup UNALLOCATED_NUMBER"),
+    ("fsapp-goodbye", "hangup NORMAL_TEMPORARY_FAILURE"),
+])
+def test_where_a_call_of_the_project_is_led_in_the_end(extension, last):
+    found = load_folder(PROJECT).hunt("fsapp", Caller(extension, caller_id_number="+1"), lambda _action: None)
+    assert " ".join(found[-1][:2]) == last

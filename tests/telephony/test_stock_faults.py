@@ -128,6 +128,34 @@ def test_waits_have_no_timeout(
     sending.kill()
 
 
+def test_a_lost_connection_leaves_waiters_waiting(stock: tuple[OutboundSession, socket.socket]) -> None:
+    session, switch = stock
+    sending = gevent.spawn(session.send, "status")
+    read_until(switch, b"status\n\n")
+    switch.close()
+    until(lambda: session._receive_events_greenlet.dead, "its reader has seen the end")
+    assert not session.connected
+    assert not sending.ready()
+    sending.kill()
+
+
+def test_events_and_bodies_of_any_size_are_kept(stock: tuple[OutboundSession, socket.socket]) -> None:
+    session, _ = stock
+    assert session._esl_event_queue.maxsize is None
+    asked: list[int] = []
+
+    class File:
+        def read(self, length: int) -> bytes:
+            asked.append(length)
+            raise EOFError
+
+    file, session.sock_file = session.sock_file, File()
+    with pytest.raises(EOFError):
+        session.handle_event(ESLEvent(f"Content-Type: text/event-plain\nContent-Length: {10**15}"))
+    session.sock_file = file
+    assert asked == [10**15]
+
+
 def test_the_end_of_the_file_in_a_body_spins() -> None:
     class Ended:
         reads = 0
@@ -286,6 +314,20 @@ def test_beyond_the_limit_a_call_is_connected_and_left_unrouted(stock_server: Ca
         read_until(sock, b"connect\n\n")
         sock.sendall(CHANNEL_DATA)
         assert read_until(sock, b"\n\n") == b"exit\n\n"
+
+
+def test_a_silent_connection_is_kept_and_stopping_waits_for_it_without_an_end(
+    stock_server: Callable[..., StockServer], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[object] = []
+    server = stock_server()
+    monkeypatch.setattr(greenswitch.esl.gevent, "joinall", lambda greenlets, timeout=None: waited.append(timeout))
+    with server.connect() as silent:
+        read_until(silent, b"connect\n\n")
+        server.server.stop()
+        until(lambda: waited, "it waits for the calls")
+        assert waited == [None]
+        assert server.sessions[0].connected
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ECONNABORTED])
