@@ -1,0 +1,63 @@
+"""`fsapp lab demo`: the real parts together for a few calls, and the exit status when something went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsapp.cli import demo
+from fsapp.cli.root import main
+from fsapp.lab.summary import Summary
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_few_calls_from_the_first_to_the_summary() -> None:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "fsapp", "lab", "demo", "--calls", "4", "--speed", "60", "--json"],
+        cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["calls"], told["lost"], told["order_violations"]) == (4, 0, 0)
+    assert told["decisions"] >= 4
+
+
+@pytest.mark.parametrize(("summary", "status"), [
+    (Summary(), 0), (Summary(lost=["one: failed (X)"]), 1), (Summary(order_violations=["one before another"]), 1),
+])
+def test_the_exit_status_says_whether_it_went_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, summary: Summary, status: int,
+) -> None:
+    @contextmanager
+    def nothing(*_: Any) -> Any:
+        yield "127.0.0.1:1"
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(demo, "_redis", nothing)
+    monkeypatch.setattr(demo, "_serve", nothing)
+    monkeypatch.setattr(demo, "_fsapp", lambda *_: None)
+    monkeypatch.setattr(demo, "_play", lambda *_: summary)
+    with pytest.raises(SystemExit) as left:
+        main(["lab", "demo", "--json"])
+    out, err = capsys.readouterr()
+    assert left.value.code == status
+    assert json.loads(out)["order_violations"] == len(summary.order_violations)
+    assert [f"fsapp: {fault}" for fault in summary.faults()] == err.splitlines()
+
+
+def test_elsewhere_it_says_where_to_go(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["lab", "demo"])
+    assert left.value.code == 1
+    assert "run scripts/demo" in capsys.readouterr().err
