@@ -41,7 +41,8 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 @pytest.mark.parametrize("content", [
     b"", b"garbage", b"\xc1", msgpack.packb([1, 2]), msgpack.packb({"version": 1}), msgpack.packb(None),
-    msgpack.packb({"version": "x", "document": {}}), msgpack.packb({"version": float("inf"), "document": {}}), msgpack.packb({"version": 1, "document": 5}),
+    msgpack.packb({"version": "x", "document": {}}),
+    msgpack.packb({"version": float("inf"), "document": {}}), msgpack.packb({"version": 1, "document": 5}),
     msgpack.packb({"version": 1, "document": {}})[:-1], msgpack.packb({"version": 1, "document": {}}) + b"x",
 ])
 def test_a_file_that_is_no_snapshot_counts_as_none(tmp_path, content):
