@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -29,6 +30,19 @@ def _masker(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
+class _Stderr:
+    """Writes lines to what is stderr at that moment. A reader who has gone costs the line, never the call."""
+
+    def __init__(self, *_args: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed, full, or nobody reads it
+            print(line, file=sys.stderr, flush=True)
+
+    log = debug = info = warning = warn = error = critical = exception = fatal = failure = msg
+
+
 def configure(level: str = "info", *, json: bool = False, mask_numbers: bool = True) -> None:
     """Send log lines to stderr; call once a process, before the first line."""
     processors: list[Any] = [
@@ -45,8 +59,8 @@ def configure(level: str = "info", *, json: bool = False, mask_numbers: bool = T
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=_Stderr,
+        cache_logger_on_first_use=False,  # a logger kept for good would not hear of a later `configure`
     )
 
 

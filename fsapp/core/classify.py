@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from fsapp.core.model import Call, CallClass, Contact, Facts, Right, Step
+from fsapp.core.model import DEGRADED_REASON, Call, CallClass, Contact, Facts, Right, Step
 from fsapp.core.rules import DialedNumber, Line, Rules, Stage
 
 __all__ = ["Classified", "classify"]
@@ -51,13 +51,14 @@ def classify(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[
     if facts.degraded:
         trace.append(Step("facts", "the state cannot be asked", "decided without contacts, rights and stickiness"))
     right = _live_right(facts, rules, now, trace)
-    return (
+    found = (
         _callback(call, facts, rules, called, right, trace)
         or (called and _new_customer(call, facts, called, trace))
         or (called and _service(facts, rules, called, trace))
         or (called and facts.degraded and _presumed_callback(called, trace))
         or _not_ours(rules, called, trace)
     )
+    return found._replace(reason=f"{DEGRADED_REASON}{found.reason}") if facts.degraded else found
 
 
 def _kept(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Step]) -> Classified | None:

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = [
-    "DEGRADED", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision", "Earlier", "Facts", "NumberKind",
-    "PhoneNumber", "Right", "Step", "Sticky", "Target",
+    "DEGRADED", "DEGRADED_REASON", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision", "Earlier",
+    "Facts", "NumberKind", "PhoneNumber", "Right", "Step", "Sticky", "Target",
 ]
 
 
@@ -25,6 +25,8 @@ class CallClass(StrEnum):
 
 
 # Why a call has its class: all there are, so that they can be counted.
+# Before the reason of a call that was decided without the facts of its caller.
+DEGRADED_REASON = "degraded-"
 REASONS = frozenset({
     "open-contact", "direct-callback", "presumed-callback", "new-caller", "service-line", "closed-contact", "flow",
     "unknown-number", "no-line",

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple, Protocol
 
 from fsapp.core.clean import clean_name, clean_number, clean_text
-from fsapp.core.model import REASONS, Call, CallClass, Earlier
+from fsapp.core.model import DEGRADED_REASON, REASONS, Call, CallClass, Earlier
 from fsapp.core.numbers import normalise
 from fsapp.core.score import MAX_SCORE
 
@@ -39,11 +39,13 @@ class Arrival(NamedTuple):
     call: Call
     cause: str | None
     queue: str | None
+    call_class: CallClass | None
     agent: str | None
     renamed: dict[str, str]
     moved_on: bool
 
 
+_SCORE = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 # Extensions where a call is that no longer waits for a decision (dialplan/fsapp.xml).
 _ELSEWHERE = frozenset({"fsapp-queue", "fsapp-return", "fsapp-fallback", "fsapp-unknown", "fsapp-goodbye"})
 
@@ -68,8 +70,8 @@ def read_arrival(data: Headers, region: str) -> Arrival:
     call = Call(normalise(number, region), normalise(clean_number(raw_called), region), name, earlier)
     return Arrival(
         _word(get("Unique-ID")) or "", call, get("variable_cc_cause"),
-        _word(get("variable_fsapp_queue")) if earlier else None, _word(get("variable_cc_agent")), renamed,
-        get("Caller-Destination-Number") in _ELSEWHERE,
+        _word(get("variable_fsapp_queue")), _class(get("variable_fsapp_class")), _word(get("variable_cc_agent")),
+        renamed, get("Caller-Destination-Number") in _ELSEWHERE,
     )
 
 
@@ -79,22 +81,26 @@ def _read_earlier(found: dict[str, str]) -> Earlier | None:
     decision = _word(get("variable_fsapp_decision"))
     if not decision:
         return None
-    try:
-        call_class = CallClass(get("variable_fsapp_class") or "")
-        score = int(get("variable_cc_base_score") or "")
-    except ValueError:
-        return None
-    if not 0 <= score <= MAX_SCORE:
+    call_class = _class(get("variable_fsapp_class"))
+    score = get("variable_cc_base_score") or ""
+    if call_class is None or not _SCORE.match(score) or int(score) > MAX_SCORE:
         return None
     reason = get("variable_fsapp_reason") or ""
-    if reason.removeprefix("degraded-") not in REASONS:
+    if reason.removeprefix(DEGRADED_REASON) not in REASONS:
         reason = ""  # a call keeps its place; reasons are counted one by one and must stay few
     tried = clean_text(get("variable_fsapp_tried") or "", _MAX_TRIED)
     return Earlier(
-        call_class, score, reason, _word(get("variable_fsapp_campaign")), _word(get("variable_fsapp_stage")),
+        call_class, int(score), reason, _word(get("variable_fsapp_campaign")), _word(get("variable_fsapp_stage")),
         _word(get("variable_fsapp_line")), _word(get("variable_fsapp_contact")), decision,
         tuple(queue for queue in tried.split(",") if queue),
     )
+
+
+def _class(text: str | None) -> CallClass | None:
+    try:
+        return CallClass(text or "")
+    except ValueError:
+        return None
 
 
 def _word(text: str | None) -> str | None:

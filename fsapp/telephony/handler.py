@@ -45,7 +45,7 @@ def variables(decision: Decision, decision_id: str, *, again: bool) -> dict[str,
         "fsapp_queue": target.queue if target else None,
         "cc_base_score": str(decision.base_score) if decision.base_score is not None else None,
         "fsapp_decision": decision_id,
-        "fsapp_reason": f"degraded-{decision.reason}" if decision.degraded and not again else decision.reason,
+        "fsapp_reason": decision.reason,
         "fsapp_campaign": decision.campaign,
         "fsapp_stage": decision.stage,
         "fsapp_line": decision.line,
@@ -95,7 +95,7 @@ class Visits:
             "type": "call_ended", "id": _event_id(), "at": time.time(), "call": arrival.uuid,
             "queue": arrival.queue, "agent": arrival.agent,
             "decision": earlier.decision if earlier else None,
-            "class": earlier.call_class.value if earlier else None,
+            "class": arrival.call_class.value if arrival.call_class else None,
         })
         session.leave(command.hangup("NORMAL_CLEARING"))
 

@@ -124,8 +124,8 @@ def test_every_application_of_the_projects_dialplan_is_known(make_switch):
 
 
 PROTOCOL = [
-    ("fsapp-return", {"cc_cause": "answered"}, "transfer fsapp-visit XML fsapp"),
-    ("fsapp-return", {"cc_cause": "cancel"}, "transfer fsapp-visit XML fsapp"),
+    ("fsapp-return", {"cc_cause": "answered"}, "unset fsapp_misses"),
+    ("fsapp-return", {"cc_cause": "cancel"}, "unset fsapp_misses"),
     ("fsapp-return", {}, "set fsapp_misses=${fsapp_misses}x"),
     ("fsapp-return", {"fsapp_misses": "x"}, "set fsapp_misses=${fsapp_misses}x"),
     ("fsapp-return", {"fsapp_misses": "xx"}, "set fsapp_misses=xxx"),

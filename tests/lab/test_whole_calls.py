@@ -86,6 +86,7 @@ class Centre:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")} | {
             "FSAPP_REDIS_URL": self.redis.url, "FSAPP_LISTEN": listen, "FSAPP_HTTP": "127.0.0.1:0",
             "FSAPP_SNAPSHOT": str(self._folder / "snapshot"),
+            "FSAPP_REDIS_TIMEOUT_S": "5",  # a slow disk is not what is tested here
         }
         with log.open("wb") as output:
             command = [sys.executable, "-m", "fsapp", "serve", "--json"]

@@ -79,7 +79,7 @@ def test_following_waits_for_what_comes(redis_server, redis_client):
 
 
 def test_following_outlasts_the_clients_time_limit(redis_server):
-    with redis_server.connect(timeout_s=0.1) as client:
+    with redis_server.connect(timeout_s=1) as client:
         follower = gevent.spawn(lambda: next(iter(stream.tail(client, block_s=60))))
         with redis_server.connect() as other, gevent.Timeout(20):
             # Several pages are asked for before anything comes.

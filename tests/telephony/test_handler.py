@@ -153,6 +153,14 @@ def test_a_call_of_the_fallback_that_was_answered_is_hung_up_too(visit: Callable
     assert (event["type"], event["decision"], event["class"]) == ("call_ended", None, None)
 
 
+def test_a_call_that_the_fallback_placed_ends_with_its_queue_and_class(visit: Callable[..., Visit]) -> None:
+    fallback = {"fsapp_queue": "helpdesk@fsapp", "fsapp_class": "service", "fsapp_reason": "fallback"}
+    done = visit(channel("0115550300", cc_cause="answered", cc_agent="1004", **fallback))
+    [event] = done.events
+    assert (event["queue"], event["class"], event["agent"]) == ("helpdesk@fsapp", "service", "1004")
+    assert event["decision"] is None
+
+
 def test_an_unknown_number_is_told_so(visit: Callable[..., Visit]) -> None:
     done = visit(channel("+381115559999"))
     assert done.commands[-1] == ("transfer", "fsapp-unknown XML fsapp")
@@ -209,7 +217,7 @@ def test_decisions_are_counted_and_told(visit: Callable[..., Visit]) -> None:
 
     def counts() -> list[float]:
         return [
-            count("fsapp_decisions_total", call_class="service", reason="service-line"),
+            count("fsapp_decisions_total", call_class="service", reason="degraded-service-line"),
             count("fsapp_decisions_total", call_class="none", reason="unknown-number"),
             count("fsapp_decisions_degraded_total"), count("fsapp_decision_seconds_count"),
         ]

@@ -211,6 +211,7 @@ def test_without_state_calls_are_classified_as_well_as_can_be(called, expected):
     decision = decide(call(called), DEGRADED, EXAMPLE, NOW)
     assert decision.call_class == expected
     assert decision.degraded
+    assert decision.reason.startswith("degraded-")
 
 
 def test_without_state_a_number_that_is_only_a_caller_id_gives_callbacks():

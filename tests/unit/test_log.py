@@ -1,17 +1,12 @@
 """The log: what is personal is hidden unless the setting says otherwise; levels and JSON."""
 
+import contextlib
 import json
+import os
 
 import pytest
-import structlog
 
 from fsapp import log
-
-
-@pytest.fixture(autouse=True)
-def _as_before():
-    yield
-    structlog.reset_defaults()
 
 
 def test_mask():
@@ -39,3 +34,18 @@ def test_the_level_says_what_is_told(capsys):
     said = capsys.readouterr().err
     assert "told" in said
     assert "not_told" not in said
+
+
+def test_a_log_that_nobody_reads_costs_nobody_a_call(monkeypatch):
+    log.configure()
+    logger = log.get_logger("test")
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as gone:
+        monkeypatch.setattr("sys.stderr", gone)
+        logger.error("told_to_nobody")
+        monkeypatch.undo()
+        with contextlib.suppress(BrokenPipeError):
+            gone.close()
+    monkeypatch.setattr("sys.stderr", gone)
+    logger.error("told_to_a_closed_file")
