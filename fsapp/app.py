@@ -7,6 +7,7 @@ from typing import Any
 from gevent.event import Event
 
 from fsapp.core.rules import Rules
+from fsapp.errors import StateRefused, StateUnavailable
 from fsapp.health import HealthServer
 from fsapp.log import get_logger
 from fsapp.metrics import RULES_VERSION
@@ -14,7 +15,7 @@ from fsapp.settings import Settings, split_address
 from fsapp.spawn import spawn
 from fsapp.state import snapshot
 from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
-from fsapp.state.connection import connect
+from fsapp.state.connection import check, connect
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.state.store import Store
 from fsapp.state.wire import Wire
@@ -58,7 +59,7 @@ class Serve:
     """`fsapp serve`: awaits the switch's outbound sockets and decides. ListenError from `start`."""
 
     def __init__(self, settings: Settings) -> None:
-        client = connect(settings)
+        client = self._client = connect(settings)
         store = Store(client, Wire(client))
         self._settings = settings
         self._in_force = RulesInForce(settings.snapshot)
@@ -77,12 +78,23 @@ class Serve:
 
     def start(self) -> None:
         self._in_force.restore()
-        self.server.start()
-        self.health.start()
         self._facts.start()
         self._events.start()
         self._watcher.start()
+        self._look_at_redis()
+        # The first call is taken when everything it needs is there.
+        self.health.start()
+        self.server.start()
         _log.info("serving", listen=_text(self.server.address), http=_text(self.health.address))
+
+    def _look_at_redis(self) -> None:
+        """Say what is wrong with a Redis that answers; one that does not is said by who asks it."""
+        try:
+            check(self._client)
+        except StateRefused as error:
+            _log.error("redis_unfit", error=str(error))
+        except StateUnavailable:
+            return
 
     def run(self) -> None:
         """Serve until `stop`."""

@@ -39,6 +39,7 @@ STAGE = ("renewals", "first-call")
 _ENDLESS = 1_000_000
 _START_S = 30
 _STOP_S = 10
+_LONGEST_TMPDIR = 70  # the path of a unix socket ends at 107 characters
 _REFRESH_S = 0.25
 
 
@@ -63,7 +64,7 @@ def demo(obj: Any, calls: int | None, speed: float | None, as_json: bool) -> Non
     with ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             stack.callback(gevent.signal_handler(number, stop.set).cancel)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsapp-demo-"))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsapp-demo-", dir=_short_place()))
         environment = os.environ | {
             "FSAPP_REDIS_URL": stack.enter_context(_redis(folder, stop)), "FSAPP_LISTEN": "127.0.0.1:0",
             "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_SNAPSHOT": f"{folder}/rules.snapshot", "FSAPP_LOG_LEVEL": "info",
@@ -118,6 +119,11 @@ def _redis(folder: str, stop: Event) -> Iterator[str]:
         _until(lambda: _answers(client), child, "redis-server", Path(folder, "redis.log"), stop)
         client.close()
         yield f"unix://{path}"
+
+
+def _short_place() -> str | None:
+    """Where temporary folders go; not where TMPDIR says if a socket's path would be too long there."""
+    return None if len(tempfile.gettempdir()) < _LONGEST_TMPDIR else "/tmp"
 
 
 def _redis_program() -> str:

@@ -64,7 +64,7 @@ def load(obj: Any, folder: str | None, note: str, as_json: bool) -> None:
     folder = folder or obj.settings.rules
     checked = check(folder)
     _refuse(checked, f"the rules in {folder} are refused")
-    _put_in_force(_store(obj), checked, note, str(Path(folder).absolute()), as_json)
+    _put_in_force(_writable(obj), checked, note, str(Path(folder).absolute()), as_json)
 
 
 @rules.command()
@@ -143,7 +143,7 @@ def rollback(obj: Any, version: int | None, as_json: bool) -> None:
 
     Twice goes back twice: after a rollback the version in force counts as the one it brought back.
     """
-    store = _store(obj)
+    store = _writable(obj)
     if version is None:
         version = _before(store)
     found = _kept(store, version)
@@ -185,6 +185,15 @@ def _put_in_force(store: RulesStore, checked: Checked, note: str, source: str, a
         click.echo(f"Version {current.version} is in force: {counts}; changed values: {len(changes)}.")
     else:
         click.echo(f"Nothing is different: version {current.version} stays in force.")
+
+
+def _writable(obj: Any) -> RulesStore:
+    """The store, after a look whether Redis is new enough and takes writes."""
+    from fsapp.state.connection import check as check_redis
+
+    store = _store(obj)
+    check_redis(store.client)
+    return store
 
 
 def _store(obj: Any) -> RulesStore:

@@ -248,6 +248,8 @@ class RulesWatcher:
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
+        """Look once, so that what there is is known at once; then go on looking."""
+        self._look()
         self._greenlet = spawn(self._run, name="rules-watcher")
 
     def stop(self) -> None:

@@ -46,18 +46,18 @@ class RulesStore:
     """The rules' versions. Every method raises StateUnavailable or StateRefused when Redis does not do it."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._client = client
+        self.client = client
         self._load = client.register_script(scripts.LOAD_RULES)
 
     def current_version(self) -> int:
         """The version in force; 0 when none has been loaded."""
-        with redis_faults(self._client):
-            value = self._client.get(keys.RULES_CURRENT)
+        with redis_faults(self.client):
+            value = self.client.get(keys.RULES_CURRENT)
         try:
             return int(value or 0)
         except ValueError:
             raise StateRefused(
-                f"Redis at {address(self._client)} holds something else under {keys.RULES_CURRENT}: "
+                f"Redis at {address(self.client)} holds something else under {keys.RULES_CURRENT}: "
                 "is this the Redis of another program?"
             ) from None
 
@@ -80,13 +80,13 @@ class RulesStore:
         """Store `document` as the next version and put it in force, in one step; nothing changes when that fails."""
         loaded_at = datetime.now(UTC)
         blob = msgpack.packb([document, loaded_at.timestamp(), author, note, source])
-        with redis_faults(self._client):
+        with redis_faults(self.client):
             version = self._load(keys=[keys.RULES_CURRENT, keys.RULES_VERSIONS], args=[blob, keys.KEPT_VERSIONS])
         return RulesVersion(int(version), document, loaded_at, author, note, source)
 
     def _get(self, versions: list[int], needed: int) -> list[RulesVersion | None]:
-        with redis_faults(self._client):
-            blobs = self._client.hmget(keys.RULES_VERSIONS, [str(version) for version in versions])
+        with redis_faults(self.client):
+            blobs = self.client.hmget(keys.RULES_VERSIONS, [str(version) for version in versions])
         found: list[RulesVersion | None] = []
         for version, blob in zip(versions, blobs, strict=True):
             try:
@@ -107,6 +107,6 @@ class RulesStore:
             return RulesVersion(version, document, datetime.fromtimestamp(loaded_at, UTC), author, note, source)
         except (ValueError, TypeError, OverflowError, OSError, msgpack.UnpackException):
             raise StateRefused(
-                f"version {version} of the rules in Redis at {address(self._client)} cannot be read: "
+                f"version {version} of the rules in Redis at {address(self.client)} cannot be read: "
                 "run `fsapp rules load`"
             ) from None

@@ -26,6 +26,7 @@ __all__ = ["CONTEXT", "Visits", "variables"]
 CONTEXT = "fsapp"
 QUEUE_EXTENSION = "fsapp-queue"
 UNKNOWN_EXTENSION = "fsapp-unknown"
+_SAY_AGAIN_S = 10.0
 _LOGGED = ("call", "caller", "called", "class", "reason", "queue", "base_score", "contact", "visit")
 _log = get_logger("visit")
 # Finding a metric's child by its labels costs more than counting: remember it; the labels are few.
@@ -71,12 +72,13 @@ class Visits:
         self._facts = facts
         self._write = write
         self._rules = rules
+        self._said_at = -_SAY_AGAIN_S
 
     def __call__(self, session: Session) -> None:
         data = session.connect()
         rules = self._rules()
         if rules is None:
-            _log.error("no_rules", advice="run `fsapp rules load`; until then calls go to the dialplan's fallback")
+            self._say_no_rules()
             session.leave()
             return
         arrival = read_arrival(data, rules.region)
@@ -87,6 +89,12 @@ class Visits:
             self._end(session, arrival)
         else:
             self._route(session, arrival, rules)
+
+    def _say_no_rules(self) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= _SAY_AGAIN_S:
+            self._said_at = now
+            _log.error("no_rules", advice="run `fsapp rules load`; until then calls go to the dialplan's fallback")
 
     def _end(self, session: Session, arrival: Arrival) -> None:
         """The call has been talked: nothing more is to be done with it."""

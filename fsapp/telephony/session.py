@@ -30,7 +30,7 @@ from fsapp.telephony.esl import Message, Parser
 
 __all__ = ["MAX_EVENT", "Session"]
 
-MAX_EVENT = 512 * 1024
+MAX_EVENT = 128 * 1024  # bytes of a body: what one connection can make us keep
 _CHUNK = 16 * 1024
 _EXECUTE_S = 30.0
 _READS_AT_ONCE = 16

@@ -183,6 +183,19 @@ def test_what_the_switch_refuses_is_said(visit: Callable[..., Visit], replies: b
         ("switch_refused", "-ERR invalid")]
 
 
+def test_without_rules_it_is_said_but_not_for_every_call() -> None:
+    with capture_logs() as logs:
+        visits = Visits(lambda _key: NO_FACTS, lambda _event: None, lambda: None)
+        for _ in range(3):
+            near, far = pair()
+            session = Session(near)
+            greenlet = gevent.spawn(visits, session)
+            far.sendall(channel("0115550300") + BYE + NOTICE)
+            greenlet.get(timeout=10)
+            far.close()
+    assert [line["event"] for line in logs] == ["no_rules"]
+
+
 def test_without_rules_the_call_is_left_to_the_dialplan(visit: Callable[..., Visit]) -> None:
     done = visit(channel("0115550300"), rules=None)
     assert done.said == "exit\n\n"
