@@ -7,7 +7,7 @@ from typing import NamedTuple
 __all__ = ["CONTACTS", "NAMES", "CallPlan", "calls_of", "contact_number", "contacts_csv"]
 
 CONTACTS = 5_000
-NAMES = (b"Petar%20Petrovic", b"Mila%20Jovanovic", b"caller", b"Zoran%20%C4%90or%C4%91evi%C4%87", b"")
+NAMES = (b"Customer%201", b"Customer%202", b"caller", b"%C4%8Ceda%20100%25%20%3A%20%C5%BEena", b"")
 _AGENTS = ("ana", "boris", "ceca")
 
 

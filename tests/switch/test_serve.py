@@ -25,7 +25,7 @@ def fsapp(switch: Switch, redis_server, tmp_path: Path) -> Iterator[Callable[...
     }
     environment.pop("FSAPP_CONFIG", None)
     contacts = tmp_path / "contacts.csv"
-    contacts.write_text("number,name,agent\n+381601234567,Petar,dejan@example.com\n")
+    contacts.write_text("number,name,agent\n+381601234567,Customer 1,dejan@example.com\n")
     processes = []
 
     def run(*args: str) -> None:
