@@ -27,6 +27,17 @@ def test_queues_and_tiers_are_those_of_the_rules(switch: Switch) -> None:
     }
 
 
+def test_loading_a_queue_logs_no_agent_out(switch: Switch) -> None:
+    switch.cli("callcenter_config agent set status 1003 Available")
+    try:
+        for command in ("queue load vip@fsapp", "queue reload vip@fsapp", "agent reload 1003"):
+            assert "+OK" in switch.cli(f"callcenter_config {command}")
+            assert switch.cli("callcenter_config agent get status 1003").strip() == "Available", command
+    finally:
+        switch.cli("callcenter_config agent set status 1003 'Logged Out'")
+    assert switch.cli("callcenter_config agent get status 1002").strip() == "Logged Out"
+
+
 def test_the_log_of_a_boot_has_no_fault(switch: Switch) -> None:
     text = (switch.folder / "log/freeswitch.log").read_text(errors="replace").split("sofia/trunks/")[0]
     assert not [line for line in text.splitlines() if "[ERR]" in line or "[CRIT]" in line]
