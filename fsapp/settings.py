@@ -78,7 +78,7 @@ class Settings(BaseModel):
     snapshot: str = Field("var/rules.snapshot", description="the last good rules, for a start without Redis")
     max_visits: int = Field(1000, ge=1, le=100_000, description="visits at a time; beyond it calls go to the fallback")
     first_word_s: float = Field(5, gt=0, le=60, description="how long a new connection may say nothing")
-    visit_s: float = Field(30, gt=0, le=3600, description="how long a visit may take in all")
+    visit_s: float = Field(10, gt=0, le=3600, description="how long a visit may take in all")
     drain_s: float = Field(5, gt=0, le=300, description="how long SIGTERM waits for running visits")
     redis_timeout_s: float = Field(0.25, gt=0, le=10, description="how long a visit waits for Redis")
     stream_length: int = Field(100_000, ge=100, le=10**9, description="about how many events the stream keeps")

@@ -67,7 +67,7 @@ def test_a_silent_fsapp_holds_nobody(switch: Switch, app: App, phone: Phone, con
             phone.wait_for(200)
         in_fallback_queue(switch)
     finally:
-        switch.set_variable("fsapp_patience", "40")
+        switch.set_variable("fsapp_patience", "15")
 
 
 def test_a_decision_without_the_transfer_is_still_followed(switch: Switch, app: App, phone: Phone) -> None:

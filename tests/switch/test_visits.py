@@ -161,7 +161,7 @@ def test_a_late_word_finds_the_call_elsewhere(switch: Switch, app: App, phone: P
         assert headers["Caller-Destination-Number"] == "fsapp-queue"
         assert headers["variable_fsapp_reason"] == "fallback"
     finally:
-        switch.set_variable("fsapp_patience", "40")
+        switch.set_variable("fsapp_patience", "15")
 
 
 def test_a_caller_who_is_moved_by_the_own_phone_is_decided_on(switch: Switch, app: App, phone: Phone) -> None:
