@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 from gevent.event import Event
 
 from fsapp.core.rules import Rules
@@ -32,6 +33,7 @@ class RulesInForce:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._kept: tuple[int, dict[str, Any]] | None = None
         self.rules: Rules | None = None
 
     def restore(self) -> None:
@@ -44,10 +46,18 @@ class RulesInForce:
             self._swap(Rules.from_document(document, version))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             _log.warning("snapshot_unreadable", path=self._path, error=repr(error))
+        else:
+            self._kept = kept
 
     def take(self, loaded: RulesVersion) -> None:
+        """Put a version in force, unless it is what the snapshot brought; keep it for the next start."""
+        found = (loaded.version, loaded.document)
+        if found == self._kept:
+            return
         self._swap(loaded.rules())
-        snapshot.save(self._path, loaded.version, loaded.document)
+        self._kept = found
+        # In a thread: the disk may take its time, and the calls share this one with the watcher.
+        gevent.get_hub().threadpool.apply(snapshot.save, (self._path, *found))
 
     def _swap(self, rules: Rules) -> None:
         self.rules = rules

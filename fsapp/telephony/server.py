@@ -115,7 +115,7 @@ class Server(OutboundESLServer):
 
     def __init__(
         self, address: tuple[str, int], visit: Callable[[Session], None], *, max_visits: int = 1000,
-        first_word_s: float = 5, visit_s: float = 30, drain_s: float = 5, max_silent: int | None = None,
+        first_word_s: float = 5, visit_s: float = 10, drain_s: float = 5, max_silent: int | None = None,
     ) -> None:
         super().__init__(address[0], address[1], visit, max_visits)
         self.address = address

@@ -21,10 +21,16 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., list[dict[str, Any]]]]:
-    """Starts `fsapp serve` and returns what it says until it serves."""
+    """Starts `fsapp serve` in place of the one before and returns what it says until it serves."""
     processes = []
 
+    def stop() -> None:
+        while processes:
+            processes[-1].terminate()
+            processes.pop().communicate(timeout=20)
+
     def start(redis_url: str) -> list[dict[str, Any]]:
+        stop()
         environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")} | {
             "FSAPP_REDIS_URL": redis_url, "FSAPP_LISTEN": "127.0.0.1:0", "FSAPP_HTTP": "127.0.0.1:0",
             "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"),
@@ -38,10 +44,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., list[dict[str, Any]]]]:
                 said.append(json.loads(process.stderr.readline()))
         return said
 
+    start.stop = stop
     yield start
-    for process in processes:
-        process.terminate()
-        process.communicate(timeout=20)
+    stop()
 
 
 def test_the_rules_are_there_before_the_first_call(serve, redis_server, redis_client):
@@ -58,3 +63,16 @@ def test_a_redis_that_takes_no_writes_is_said(serve, own_redis):
         said = {fact["event"]: fact for fact in serve(server.url)}
     assert "read-only replica: set FSAPP_REDIS_URL to its primary" in said["redis_unfit"]["error"]
     assert "rules_in_force" in said
+
+
+def test_a_restart_takes_up_the_same_rules_once(serve, redis_server, redis_client):
+    store = RulesStore(redis_client)
+    store.load(load_folder(ROOT / "conf/rules"), "", "", "")
+    assert [fact["event"] for fact in serve(redis_server.url)].count("rules_in_force") == 1
+    assert [fact["event"] for fact in serve(redis_server.url)].count("rules_in_force") == 1
+    serve.stop()
+    document = load_folder(ROOT / "conf/rules")
+    document["line"]["helpdesk"]["sla_s"] = 30
+    store.load(document, "", "", "")
+    versions = [fact["version"] for fact in serve(redis_server.url) if fact["event"] == "rules_in_force"]
+    assert versions == [1, 2]
