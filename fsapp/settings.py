@@ -73,6 +73,12 @@ class Settings(BaseModel):
     http: Address = Field("127.0.0.1:8042", description="where /metrics and /healthz are served")
     switch: Address = Field("127.0.0.1:8021", description="the switch's event socket")
     switch_password: str = Field("", description="the password of the switch's event socket; no default")
+    switch_name: str = Field(
+        "main", pattern="^[a-z0-9]+(-[a-z0-9]+)*$",
+        description="the name of that switch, as `home` in the rules and fsapp_switch in the dialplan")
+    link_http: Address = Field("127.0.0.1:8043", description="where `fsapp link` serves /metrics and /healthz")
+    sync_s: float = Field(30.0, gt=0, le=3600, description="how often `fsapp link` holds the switch against the rules")
+    recordings: str = Field("var/recordings", description="the folder where the switch writes recordings")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")
     snapshot: str = Field("var/rules.snapshot", description="the last good rules, for a start without Redis")

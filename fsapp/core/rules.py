@@ -11,15 +11,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from fsapp.core.model import CallClass
+from fsapp.core.people import DEFAULT_AGENT_PRIORITY, Agent, Group, agents_from, groups_from, staff
+from fsapp.core.recording import NOT_RECORDED, Recording, recording_from
+
 __all__ = [
-    "Agent", "DialedNumber", "Flow", "Group", "Line", "Queue", "Rules", "Stage", "StageKind", "Stickiness",
+    "MAIN", "Agent", "DialedNumber", "Flow", "Group", "Line", "Queue", "Rules", "Stage", "StageKind", "Stickiness",
     "agent_queue", "group_queue", "line_queue", "stage_queue",
 ]
 
-DEFAULT_AGENT_PRIORITY = 5
-DEFAULT_AGENT_WAIT_S = 20
-DEFAULT_GROUP_WAIT_S = 20
 DEFAULT_SLA_S = 60
+MAIN = "main"  # the switch of a centre that has only one
+# What the agents' phones are told of a call's class (Alert-Info): by this they ring differently.
+DEFAULT_RINGS: Mapping[CallClass, str] = {CallClass.CALLBACK: "<http://127.0.0.1>;info=callback"}
 
 
 class StageKind(StrEnum):
@@ -53,23 +57,6 @@ def agent_queue(domain: str, agent: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """`wait_s`: how long a caller waits in this agent's personal queue before moving on."""
-
-    id: str
-    name: str
-    email: str
-    wait_s: int = DEFAULT_AGENT_WAIT_S
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    name: str
-    agents: tuple[str, ...]
-    wait_s: int = DEFAULT_GROUP_WAIT_S
-
-
-@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage of a campaign. `staff` maps an agent's id to a priority 0-10: 10 first, 0 gets no inbound call."""
 
@@ -82,6 +69,8 @@ class Stage:
     staff: Mapping[str, int]
     stickiness: Stickiness = Stickiness.NONE
     strict: bool = False
+    recording: Recording = NOT_RECORDED
+    home: str = MAIN
 
     @property
     def id(self) -> str:
@@ -102,6 +91,8 @@ class Line:
     sla_s: int
     staff: Mapping[str, int]
     stickiness: Stickiness = Stickiness.NONE
+    recording: Recording = NOT_RECORDED
+    home: str = MAIN
 
     @property
     def id(self) -> str:
@@ -130,16 +121,21 @@ class DialedNumber:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue the rules imply. `wait_s` None: until somebody answers. `staff` as in Stage."""
+    """A queue the rules imply. `wait_s` None: until somebody answers. `staff` as in Stage. `home`: its switch."""
 
     name: str
     wait_s: int | None
     staff: Mapping[str, int]
+    home: str = MAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One version of the centre's rules; version 0 is a folder that has not been loaded."""
+    """One version of the centre's rules; version 0 is a folder that has not been loaded.
+
+    `switches` maps a switch's name to where other switches reach it (HOST:PORT of SIP); empty for a centre with one.
+    `rings` maps a class to the Alert-Info its calls ring with; `breaks` are the reasons for a break, empty: any.
+    """
 
     version: int
     name: str
@@ -154,6 +150,9 @@ class Rules:
     queues: Mapping[str, Queue]
     vips: Mapping[str, int] = field(default_factory=dict)
     unknown_flow: str | None = None
+    switches: Mapping[str, str] = field(default_factory=dict)
+    rings: Mapping[CallClass, str] = field(default_factory=dict)
+    breaks: tuple[str, ...] = ()
 
     def group_of(self, agent: str, among: Iterable[str] = ()) -> Group | None:
         """The agent's group: the first one all of whose agents are among the ids given, else the first at all."""
@@ -170,56 +169,59 @@ class Rules:
         return _build(document, version)
 
 
-def _staff(spec: Mapping[str, Any], groups: Mapping[str, Group]) -> dict[str, int]:
-    members = [agent for name in spec.get("groups", ()) for agent in groups[name].agents]
-    members += spec.get("agents", ())
-    priorities = spec.get("priority", {})
-    return {agent: priorities.get(agent, DEFAULT_AGENT_PRIORITY) for agent in dict.fromkeys(members)}
-
-
 def _build(document: Mapping[str, Any], version: int) -> Rules:
     centre = document["centre"]
     domain = centre.get("domain", "fsapp")
-    agent_wait_s = centre.get("agent_wait_s", DEFAULT_AGENT_WAIT_S)
-    group_wait_s = centre.get("group_wait_s", DEFAULT_GROUP_WAIT_S)
-    agents = {
-        id_: Agent(id_, spec["name"], spec["email"], spec.get("wait_s", agent_wait_s))
-        for id_, spec in document.get("agent", {}).items()
-    }
-    groups = {
-        name: Group(name, tuple(spec.get("agents", ())), spec.get("wait_s", group_wait_s))
-        for name, spec in document.get("group", {}).items()
-    }
+    switches = {name: spec["sip"] for name, spec in document.get("switch", {}).items()}
+    home = centre.get("home") or next(iter(switches), MAIN)
+    agents, groups = agents_from(document, domain, home), groups_from(document, home)
     lines = {
-        name: Line(
-            name, line_queue(domain, name), spec.get("sla_s", DEFAULT_SLA_S), _staff(spec, groups),
-            Stickiness(spec.get("stickiness", "none")),
-        )
+        name: Line(name, line_queue(domain, name), **_place(spec, groups, agents, centre, home))
         for name, spec in document.get("line", {}).items()
     }
-    stages: dict[str, Stage] = {}
-    for campaign, campaign_spec in document.get("campaign", {}).items():
-        for name, spec in campaign_spec.get("stage", {}).items():
-            kind = StageKind(spec["kind"])
-            own = {"groups": campaign_spec.get("groups", ()), "agents": campaign_spec.get("agents", ()),
-                   "priority": campaign_spec.get("priority", {})} | spec
-            stage = Stage(
-                campaign, name, kind,
-                tuple(spec.get("caller_ids" if kind is StageKind.OUTBOUND else "numbers", ())),
-                stage_queue(domain, campaign, name), spec.get("sla_s", DEFAULT_SLA_S), _staff(own, groups),
-                Stickiness(spec.get("stickiness", "none")), spec.get("strict", False),
-            )
-            stages[stage.id] = stage
+    stages = {
+        stage.id: stage
+        for campaign, campaign_spec in document.get("campaign", {}).items()
+        for name, spec in campaign_spec.get("stage", {}).items()
+        for stage in [_stage(campaign, name, {**campaign_spec, **spec}, domain, groups, agents, centre, home)]
+    }
     flows = {name: Flow(name, spec["line"]) for name, spec in document.get("flow", {}).items()}
     vips: dict[str, int] = {}
     for spec in document.get("list", {}).values():
         for number in spec.get("numbers", ()):
             vips[number] = max(vips.get(number, 0), spec.get("vip", 0))
+    rings = {CallClass(name): text for name, text in document.get("ring", {}).items()}
     return Rules(
         version=version, name=centre.get("name", ""), region=centre["region"], domain=domain,
         numbers=_numbers(document, stages, lines, flows), agents=agents, groups=groups, stages=stages, lines=lines,
         flows=flows, queues=_queues(domain, agents, groups, stages, lines), vips=vips,
-        unknown_flow=centre.get("unknown_flow"),
+        unknown_flow=centre.get("unknown_flow"), switches=switches, rings={**DEFAULT_RINGS, **rings},
+        breaks=tuple(centre.get("breaks", ())),
+    )
+
+
+def _place(
+    spec: Mapping[str, Any], groups: Mapping[str, Group], agents: Mapping[str, Agent], centre: Mapping[str, Any],
+    home: str,
+) -> dict[str, Any]:
+    """What stages and lines have in common."""
+    return {
+        "sla_s": spec.get("sla_s", DEFAULT_SLA_S), "staff": staff(spec, groups, agents),
+        "stickiness": Stickiness(spec.get("stickiness", "none")), "recording": recording_from(spec, centre),
+        "home": spec.get("home", home),
+    }
+
+
+def _stage(
+    campaign: str, name: str, spec: Mapping[str, Any], domain: str, groups: Mapping[str, Group],
+    agents: Mapping[str, Agent], centre: Mapping[str, Any], home: str,
+) -> Stage:
+    """A stage; `spec` is its own over its campaign's."""
+    kind = StageKind(spec["kind"])
+    return Stage(
+        campaign, name, kind, tuple(spec.get("caller_ids" if kind is StageKind.OUTBOUND else "numbers", ())),
+        stage_queue(domain, campaign, name), strict=spec.get("strict", False),
+        **_place(spec, groups, agents, centre, home),
     )
 
 
@@ -245,10 +247,12 @@ def _queues(
     domain: str, agents: Mapping[str, Agent], groups: Mapping[str, Group], stages: Mapping[str, Stage],
     lines: Mapping[str, Line],
 ) -> dict[str, Queue]:
-    queues = [Queue(place.queue, None, place.staff) for place in (*stages.values(), *lines.values())]
+    queues = [Queue(place.queue, None, place.staff, place.home) for place in (*stages.values(), *lines.values())]
     queues += [
-        Queue(group_queue(domain, group.name), group.wait_s, dict.fromkeys(group.agents, DEFAULT_AGENT_PRIORITY))
+        Queue(group_queue(domain, group.name), group.wait_s, dict.fromkeys(group.agents, DEFAULT_AGENT_PRIORITY),
+              group.home)
         for group in groups.values()
     ]
-    queues += [Queue(agent_queue(domain, agent.id), agent.wait_s, {agent.id: 10}) for agent in agents.values()]
+    queues += [Queue(agent_queue(domain, agent.id), agent.wait_s, {agent.id: 10}, agent.home)
+               for agent in agents.values()]
     return {queue.name: queue for queue in queues}

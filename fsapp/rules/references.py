@@ -42,6 +42,7 @@ def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]
     for name, spec in _entries(document, "group"):
         yield from _known_agents(("group", name, "agents"), spec, document, complete)
     yield from _emails(document)
+    yield from _homes(document, complete)
     for name, spec in _entries(document, "flow"):
         yield from _known(("flow", name, "line"), spec, "line", document, complete)
     centre = _table(document, "centre")
@@ -226,14 +227,19 @@ def _known_agents(path: Path, spec: Mapping[str, Any], document: Mapping[str, An
 def _members(spec: Mapping[str, Any], document: Mapping[str, Any]) -> set[str]:
     groups = _table(document, "group")
     named = {agent for group in _texts(spec, "groups") for agent in _texts(_table(groups, group), "agents")}
-    return named | set(_texts(spec, "agents"))
+    named |= set(_texts(spec, "agents"))
+    wanted = set(_texts(spec, "skills"))
+    if not wanted:
+        return named
+    skilled = {agent for agent, own in _entries(document, "agent") if wanted <= _table(own, "skills").keys()}
+    return named & skilled if named else skilled
 
 
 def _staff(path: Path, spec: Mapping[str, Any], campaign: Mapping[str, Any], document: Mapping[str, Any],
            complete: bool) -> Iterator[Finding]:
     """Faults of the groups, agents and priorities of a line or stage; a stage has those of its campaign otherwise."""
     yield from _who(path, spec, document, complete)
-    own = {key: campaign[key] for key in ("groups", "agents") if key in campaign} | dict(spec)
+    own = {key: campaign[key] for key in ("groups", "agents", "skills") if key in campaign} | dict(spec)
     yield from _priorities(path, spec, _members(own, document), document, complete)
 
 
@@ -253,6 +259,12 @@ def _who(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any], compl
         if complete and group not in _table(document, "group"):
             yield Finding((*path, "groups"), _unknown("group", group, document))
     yield from _known_agents((*path, "agents"), spec, document, complete)
+    skills = _texts(spec, "skills")
+    yield from _twice((*path, "skills"), skills)
+    known = {skill for _, agent in _entries(document, "agent") for skill in _table(agent, "skills")}
+    for skill in dict.fromkeys(skills):
+        if complete and skill not in known:
+            yield Finding((*path, "skills"), f"no agent has the skill {skill[:60]!r}; correct it or give it to one")
 
 
 def _priorities(path: Path, spec: Mapping[str, Any], members: set[str], document: Mapping[str, Any],
@@ -274,3 +286,27 @@ def _emails(document: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding(("agent", agent, "email"),
                               f"is the e-mail of agent {first[email.casefold()]} already; imports find agents by it")
             first.setdefault(email.casefold(), agent)
+
+
+def _homes(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
+    """Switches that are not there, and agents whose queues would be on several: none of these knows of the others."""
+    centre = _table(document, "centre")
+    switches = [name for name, _ in _entries(document, "switch")]
+    if len(switches) > 1 and "home" not in centre and complete:
+        yield Finding(("centre", "home"), f"is missing; say which of {', '.join(switches[:8])} is the home of queues")
+    home = centre.get("home", switches[0] if switches else None)
+    places: list[tuple[Path, Mapping[str, Any], Mapping[str, Any]]] = [(("centre",), centre, {})]
+    places += [(("line", name), spec, spec) for name, spec in _entries(document, "line")]
+    places += [(("group", name), spec, {"agents": spec.get("agents")}) for name, spec in _entries(document, "group")]
+    places += [(("campaign", name), spec, {}) for name, spec in _entries(document, "campaign")]
+    places += [(path, spec, {**_campaign_of(path, document), **spec}) for path, spec in _stages(document)]
+    serves = {name: {str(spec.get("home", home))} for name, spec in _entries(document, "agent")}
+    for path, spec, whole in places:
+        yield from _known((*path, "home"), spec, "switch", document, complete)
+        for agent in _members(whole, document):
+            serves.setdefault(agent, set()).add(str(whole.get("home", home)))
+    for name, spec in _entries(document, "agent"):
+        yield from _known(("agent", name, "home"), spec, "switch", document, complete)
+        if complete and len(serves[name]) > 1:
+            yield Finding(("agent", name, "home"), f"has queues on {len(serves[name])} switches, which do not know of "
+                          "each other's calls; give all lines, stages and groups of this agent one home")

@@ -6,9 +6,10 @@ import re
 from typing import Annotated, Literal
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from fsapp.core.clean import clean_name
+from fsapp.core.model import CallClass
 
 __all__ = ["AgentId", "Document", "Name", "is_region", "known_keys"]
 
@@ -17,6 +18,10 @@ MAX_WAIT_S = 3600
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z", re.ASCII)
 _AGENT = re.compile(r"[0-9]{2,8}\Z", re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
+# Where a phone is, as the switch dials it: nothing of what the switch would expand, split at or start a line with.
+_CONTACT = re.compile(r"[a-z][a-z0-9_.]{0,31}/[A-Za-z0-9_.:@;=/+~-]{1,200}\Z", re.ASCII)
+_RING = re.compile(r"[A-Za-z0-9_.:@;=/+<> -]{1,120}\Z", re.ASCII)
+_SIP = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}\Z", re.ASCII)
 _EMAIL = re.compile(r"[\w.%+'-]{1,64}@[\w-]+(\.[\w-]+)+\Z")
 
 
@@ -57,6 +62,25 @@ def _domain(value: str) -> str:
     return value
 
 
+def _contact(value: str) -> str:
+    if not _CONTACT.match(value):
+        raise ValueError("is no phone; write where the switch dials it, for example user/1001@fsapp or "
+                         "sofia/phones/1001@10.0.0.7, without spaces, quotes, commas, brackets, | or $")
+    return value
+
+
+def _ring(value: str) -> str:
+    if not _RING.match(value):
+        raise ValueError("is no Alert-Info; write what your phones know, for example <http://127.0.0.1>;info=callback")
+    return value
+
+
+def _sip(value: str) -> str:
+    if not _SIP.match(value) or not 0 < int(value.rpartition(":")[2]) < 65536:
+        raise ValueError("is no HOST:PORT; write where other switches reach this one by SIP, for example 10.0.0.7:5070")
+    return value
+
+
 def is_region(value: object) -> bool:
     """Whether `value` is a country whose way of writing numbers is known."""
     return isinstance(value, str) and value in phonenumbers.SUPPORTED_REGIONS
@@ -72,6 +96,10 @@ Name = Annotated[str, AfterValidator(_name)]
 LineName = Annotated[str, AfterValidator(_line_name)]
 AgentId = Annotated[str, AfterValidator(_agent_id)]
 Text = Annotated[str, AfterValidator(_text)]
+Contact = Annotated[str, AfterValidator(_contact)]
+Ring = Annotated[str, AfterValidator(_ring)]
+Seconds = Annotated[int, Field(ge=0, le=3600)]
+Days = Annotated[int, Field(ge=1, le=3650)]
 Wait = Annotated[int, Field(ge=1, le=MAX_WAIT_S)]
 AgentPriority = Annotated[int, Field(ge=0, le=10)]
 
@@ -80,13 +108,27 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Centre(_Table):
+class _Phone(_Table):
+    """How agents' phones are treated: for the centre, or for one agent."""
+
+    ring_s: Annotated[int, Field(ge=1, le=60)] | None = None
+    wrap_up_s: Seconds | None = None
+    reject_delay_s: Seconds | None = None
+    busy_delay_s: Seconds | None = None
+    no_answer_delay_s: Seconds | None = None
+    max_no_answer: Annotated[int, Field(ge=0, le=100)] | None = None
+
+
+class Centre(_Phone):
     region: Annotated[str, AfterValidator(_region)]
     name: Text | None = None
     domain: Annotated[str, AfterValidator(_domain)] = "fsapp"
     agent_wait_s: Wait | None = None
     group_wait_s: Wait | None = None
     unknown_flow: Name | None = None
+    home: Name | None = None
+    breaks: list[Name] = []
+    record_days: Days | None = None
 
 
 class Number(_Table):
@@ -99,7 +141,12 @@ class Number(_Table):
 class _Staffed(_Table):
     groups: list[Name] = []
     agents: list[AgentId] = []
+    skills: list[Name] = []
     priority: dict[AgentId, AgentPriority] = {}
+    record: Literal["none", "both", "stereo", "caller", "agent"] = "none"
+    announce: bool = False
+    record_days: Days | None = None
+    home: Name | None = None
 
 
 class _Place(_Staffed):
@@ -125,12 +172,16 @@ class Line(_Place):
 class Group(_Table):
     agents: list[AgentId]
     wait_s: Wait | None = None
+    home: Name | None = None
 
 
-class Agent(_Table):
+class Agent(_Phone):
     name: Text
     email: Annotated[str, AfterValidator(_email)]
     wait_s: Wait | None = None
+    contact: Contact | None = None
+    skills: dict[Name, Annotated[int, Field(ge=1, le=10)]] = {}
+    home: Name | None = None
 
 
 class Flow(_Table):
@@ -140,6 +191,15 @@ class Flow(_Table):
 class VipList(_Table):
     vip: Annotated[int, Field(ge=0, le=9)]
     numbers: list[str]
+
+
+class Switch(_Table):
+    sip: Annotated[str, AfterValidator(_sip)]
+
+
+Rings = create_model("Rings", __base__=_Table, **{
+    call_class.value.replace("-", "_"): (Ring | None, Field(None, alias=call_class.value)) for call_class in CallClass
+})
 
 
 class Document(_Table):
@@ -153,11 +213,13 @@ class Document(_Table):
     agent: dict[AgentId, Agent] = {}
     flow: dict[Name, Flow] = {}
     lists: dict[Name, VipList] = Field({}, alias="list")
+    ring: Rings = Rings()
+    switch: dict[Name, Switch] = {}
 
 
 _TABLES: dict[str, type[_Table]] = {
     "centre": Centre, "number": Number, "campaign": Campaign, "line": Line, "group": Group, "agent": Agent,
-    "flow": Flow, "list": VipList,
+    "flow": Flow, "list": VipList, "ring": Rings, "switch": Switch,
 }
 
 

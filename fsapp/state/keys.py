@@ -10,6 +10,15 @@
 | `fsapp:{rules}:current` | string | the version of the rules in force, also the counter of versions | for ever |
 | `fsapp:{rules}:versions` | hash | version -> msgpack of document, author, note, source | the last KEPT_VERSIONS |
 | `fsapp:events` | stream | field `e`: msgpack of one event (see `stream`) | about `stream_length` entries |
+| `fsapp:{floor:SWITCH}:agents` | hash | agent -> msgpack (see `floor`) | as long as the switch has it |
+| `fsapp:{floor:SWITCH}:queues` | hash | queue -> msgpack | as long as the switch has it |
+| `fsapp:{floor:SWITCH}:members` | hash | uuid -> msgpack | as long as the switch has it |
+| `fsapp:{floor:SWITCH}:calls` | hash | uuid -> msgpack | as long as the switch has it |
+| `fsapp:{floor:SWITCH}:meta` | hash | core uuid, when it was last seen and synchronised | for ever |
+| `fsapp:{floor:SWITCH}:lease` | string | who holds the link to this switch | LINK_LEASE_S after its last sign of life |
+| `fsapp:{floor:SWITCH}:requests` | list | msgpack of what the link is asked to do | REQUEST_S after the last one |
+| `fsapp:{floor:SWITCH}:answer:ID` | list | msgpack of the answer to one request | REQUEST_S |
+| `fsapp:{agents}:status` | hash | agent -> msgpack of the remembered status (see `floor`) | for ever |
 | `fsapp:probe` | string | nothing: written to see whether Redis takes writes | PROBE_S |
 
 NUMBER is the E.164 form with its plus. What stands in braces is the hash tag of Redis Cluster: all keys of one customer
@@ -19,12 +28,15 @@ live in one slot, and so do those of the rules and of the imports.
 from __future__ import annotations
 
 __all__ = [
-    "ALL_CONTACTS", "EVENTS", "IMPORTS", "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "PROBE", "PROBE_S",
-    "RULES_CURRENT", "RULES_VERSIONS", "contacts", "import_lease", "rights", "sticky",
+    "AGENT_STATUS", "ALL_CONTACTS", "EVENTS", "IMPORTS", "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S",
+    "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT", "RULES_VERSIONS", "contacts", "floor", "import_lease", "rights",
+    "sticky",
 ]
 
 LEASE_S = 30
 PROBE_S = 1
+LINK_LEASE_S = 10
+REQUEST_S = 30
 KEPT_VERSIONS = 200
 
 ALL_CONTACTS = "fsapp:{*}:contacts"  # a pattern for SCAN
@@ -33,6 +45,7 @@ LEASE_PREFIX = "fsapp:{imports}:lease:"
 RULES_CURRENT = "fsapp:{rules}:current"
 RULES_VERSIONS = "fsapp:{rules}:versions"
 EVENTS = "fsapp:events"
+AGENT_STATUS = "fsapp:{agents}:status"
 PROBE = "fsapp:probe"
 
 
@@ -50,3 +63,8 @@ def sticky(number: str) -> str:
 
 def import_lease(batch: int) -> str:
     return f"{LEASE_PREFIX}{batch}"
+
+
+def floor(switch: str, part: str) -> str:
+    """What is kept of one switch; `part` is agents, queues, members, calls, meta, lease, requests or answer:ID."""
+    return f"fsapp:{{floor:{switch}}}:{part}"

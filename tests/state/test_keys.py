@@ -41,5 +41,9 @@ def test_every_key_is_in_the_table():
     made = {
         keys.contacts("NUMBER"), keys.rights("NUMBER"), keys.sticky("NUMBER"), keys.IMPORTS,
         f"{keys.LEASE_PREFIX}BATCH", keys.RULES_CURRENT, keys.RULES_VERSIONS, keys.EVENTS, keys.PROBE,
+        keys.AGENT_STATUS,
+    } | {
+        keys.floor("SWITCH", part)
+        for part in ("agents", "queues", "members", "calls", "meta", "lease", "requests", "answer:ID")
     }
     assert named == made
