@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = [
-    "DEGRADED", "DEGRADED_REASON", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision", "Earlier",
-    "Facts", "NumberKind", "PhoneNumber", "Right", "Step", "Sticky", "Target",
+    "DEGRADED", "DEGRADED_REASON", "FALLBACK_REASON", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision",
+    "Earlier", "Facts", "NumberKind", "PhoneNumber", "Right", "Step", "Sticky", "Target",
 ]
 
 
@@ -24,9 +24,11 @@ class CallClass(StrEnum):
     SERVICE = "service"
 
 
-# Why a call has its class: all there are, so that they can be counted.
 # Before the reason of a call that was decided without the facts of its caller.
 DEGRADED_REASON = "degraded-"
+# Before that, where the decision was made inside the switch because nobody else was there: fallback-degraded-flow.
+FALLBACK_REASON = "fallback-"
+# Why a call has its class: all there are, so that they can be counted.
 REASONS = frozenset({
     "open-contact", "direct-callback", "presumed-callback", "new-caller", "service-line", "closed-contact", "flow",
     "unknown-number", "no-line",

@@ -1,0 +1,199 @@
+"""What a visit reads from a call and what it sets on it. Pure: knows no socket and no switch, and decides nothing.
+
+A call is a mapping with the names that the event socket gives (`HEADERS`): telephony picks them out of a header block,
+the scripts inside the switch ask the session for the variables behind them (`from_variables`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from fsapp.core.clean import clean_name, clean_number, clean_text
+from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, Call, CallClass, Decision, Earlier
+from fsapp.core.numbers import normalise
+from fsapp.core.score import MAX_SCORE
+
+__all__ = [
+    "CONTEXT", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION", "Arrival", "as_fallback", "ended", "event_id",
+    "from_variables", "read_arrival", "routed", "variables",
+]
+
+# Where a decided call is transferred to (dialplan/fsapp.xml).
+CONTEXT = "fsapp"
+QUEUE_EXTENSION = "fsapp-queue"
+UNKNOWN_EXTENSION = "fsapp-unknown"
+
+# Everything that a visit reads, by the name on the event socket: the channel's variable of the same value.
+HEADERS: Mapping[str, str] = {
+    "Unique-ID": "uuid",
+    "Caller-Caller-ID-Number": "caller_id_number",
+    "Caller-Caller-ID-Name": "caller_id_name",
+    "Caller-Destination-Number": "destination_number",
+} | {f"variable_{name}": name for name in (
+    "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
+    "fsapp_contact", "fsapp_reason", "fsapp_tried", "cc_base_score", "cc_cause", "cc_agent",
+)}
+_MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
+_MAX_TRIED = 2000
+_WORD = re.compile(r"[A-Za-z0-9@+./:_-]{1,256}\Z")
+_SCORE = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
+# Extensions where a call is that no longer waits for a decision (dialplan/fsapp.xml).
+_ELSEWHERE = frozenset({QUEUE_EXTENSION, "fsapp-return", "fsapp-fallback", UNKNOWN_EXTENSION, "fsapp-goodbye"})
+
+
+class Arrival(NamedTuple):
+    """A call at the door. `cause` is how its last stay in a queue ended, `queue` where that was; None on a first visit.
+
+    `renamed` holds the caller's number and name where cleaning changed them, for the switch to show instead.
+    `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone.
+    """
+
+    uuid: str
+    call: Call
+    cause: str | None
+    queue: str | None
+    call_class: CallClass | None
+    agent: str | None
+    renamed: dict[str, str]
+    moved_on: bool
+
+
+def from_variables(get: Callable[[str], str | None]) -> dict[str, str]:
+    """What `read_arrival` reads, asked of a call one variable at a time; None and an empty one are absent."""
+    return {header: text for header, name in HEADERS.items() if (text := get(name))}
+
+
+def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
+    """The call behind these headers, once-decoded; `region` is the centre's default region for numbers.
+
+    What only the switch and fsapp write is bounded and on one line too: it is logged and kept, whoever it came from.
+    """
+    get = found.get
+    raw_number = get("Caller-Caller-ID-Number") or ""
+    raw_name = get("Caller-Caller-ID-Name") or ""
+    raw_called = get("variable_fsapp_called") or get("Caller-Destination-Number") or ""
+    number, name = clean_number(raw_number), clean_name(raw_name)
+    renamed = {}
+    if number != raw_number:
+        renamed["caller_id_number"] = number
+    if name != raw_name:
+        renamed["caller_id_name"] = name
+    earlier = _read_earlier(found)
+    call = Call(normalise(number, region), normalise(clean_number(raw_called), region), name, earlier)
+    return Arrival(
+        _word(get("Unique-ID")) or "", call, get("variable_cc_cause") or None,
+        _word(get("variable_fsapp_queue")), _class(get("variable_fsapp_class")), _word(get("variable_cc_agent")),
+        renamed, get("Caller-Destination-Number") in _ELSEWHERE,
+    )
+
+
+def _read_earlier(found: Mapping[str, str]) -> Earlier | None:
+    """What an earlier visit left in the call's variables; None where they are absent or not ours."""
+    get = found.get
+    decision = _word(get("variable_fsapp_decision"))
+    if not decision:
+        return None
+    call_class = _class(get("variable_fsapp_class"))
+    score = get("variable_cc_base_score") or ""
+    if call_class is None or not _SCORE.match(score) or int(score) > MAX_SCORE:
+        return None
+    reason = get("variable_fsapp_reason") or ""
+    if reason.removeprefix(FALLBACK_REASON).removeprefix(DEGRADED_REASON) not in REASONS:
+        reason = ""  # a call keeps its place; reasons are counted one by one and must stay few
+    tried = clean_text(get("variable_fsapp_tried") or "", _MAX_TRIED)
+    return Earlier(
+        call_class, int(score), reason, _word(get("variable_fsapp_campaign")), _word(get("variable_fsapp_stage")),
+        _word(get("variable_fsapp_line")), _word(get("variable_fsapp_contact")), decision,
+        tuple(queue for queue in tried.split(",") if queue),
+    )
+
+
+def _class(text: str | None) -> CallClass | None:
+    try:
+        return CallClass(text or "")
+    except ValueError:
+        return None
+
+
+def _word(text: str | None) -> str | None:
+    """A name or an id of ours as it stands; anything else cleaned and cut. None for none and for an empty one."""
+    if not text or _WORD.match(text):
+        return text or None
+    return clean_text(text, _MAX_WORD) or None
+
+
+def variables(decision: Decision, decision_id: str, *, again: bool) -> dict[str, str]:
+    """The channel variables of a decision; on a later visit (`again`) those that no longer apply are set to nothing."""
+    target = decision.target
+    found = {
+        "fsapp_class": decision.call_class.value if decision.call_class else None,
+        "fsapp_queue": target.queue if target else None,
+        "cc_base_score": str(decision.base_score) if decision.base_score is not None else None,
+        "fsapp_decision": decision_id,
+        "fsapp_reason": decision.reason,
+        "fsapp_campaign": decision.campaign,
+        "fsapp_stage": decision.stage,
+        "fsapp_line": decision.line,
+        "fsapp_contact": decision.contact,
+        "fsapp_agent": target.agent if target else None,
+        "fsapp_tried": ",".join(decision.tried) or None,
+        "fsapp_degraded": "true" if decision.degraded else None,
+    }
+    return {name: value or "" for name, value in found.items() if value is not None or again}
+
+
+def as_fallback(decision: Decision) -> Decision:
+    """The same decision, saying that it was made inside the switch; once, however often that happens to a call."""
+    reason = f"{FALLBACK_REASON}{decision.reason.removeprefix(FALLBACK_REASON)}"
+    return replace(decision, reason=reason)
+
+
+def event_id(at: float, chance: int) -> str:
+    """26 hex digits: the time `at` (epoch seconds) in microseconds, then `chance` (48 bits); sorts by time."""
+    return f"{int(at * 1_000_000):014x}{chance:012x}"
+
+
+def routed(arrival: Arrival, decision: Decision, decision_id: str, at: float) -> dict[str, Any]:
+    """The event of a decision: `call_routed`, or `call_refused` where the number is not ours. `at`: epoch seconds."""
+    call, target = arrival.call, decision.target
+    return {
+        "type": "call_routed" if target else "call_refused",
+        "id": decision_id,
+        "at": at,
+        "call": arrival.uuid,
+        "caller": call.caller.key or call.caller.raw,
+        "name": call.name,
+        "called": call.called.key or call.called.raw,
+        "class": decision.call_class.value if decision.call_class else None,
+        "reason": decision.reason,
+        "campaign": decision.campaign,
+        "stage": decision.stage,
+        "line": decision.line,
+        "contact": decision.contact,
+        "queue": target.queue if target else None,
+        "agent": target.agent if target else None,
+        "base_score": decision.base_score,
+        "targets": decision.targets,
+        "trace": decision.trace,
+        "visit": len(decision.tried),
+        "rules": decision.rules_version,
+        "degraded": decision.degraded,
+    }
+
+
+def ended(arrival: Arrival, id_: str, at: float) -> dict[str, Any]:
+    """The event of a call that comes back answered; `at` epoch seconds."""
+    earlier = arrival.call.earlier
+    return {
+        "type": "call_ended",
+        "id": id_,
+        "at": at,
+        "call": arrival.uuid,
+        "queue": arrival.queue,
+        "agent": arrival.agent,
+        "decision": earlier.decision if earlier else None,
+        "class": arrival.call_class.value if arrival.call_class else None,
+    }
