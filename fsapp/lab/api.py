@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fsapp.lab.cc_config import callcenter_config
+from fsapp.lab.cc_json import json_command
 from fsapp.lab.channel import Channel
 from fsapp.lab.channel import Command as Execute
 from fsapp.lab.originate import originate
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "command", "run"]
 
+Rows = list[dict[str, str]]
+
 VERSION = "1.10.12-release"
 _WORD = re.compile(r"'([^']*)'|(\S+)")
 _MODULES = frozenset({"mod_callcenter", "mod_dptools", "mod_event_socket", "mod_dialplan_xml", "mod_loopback"})
 _NO_CHANNEL = "-ERR No such channel!\n"
+_USER = re.compile(r"\buser/([^@,|\s]+)@?([^,|\s]*)")
+_REGISTERED_S = 3600
 
 
 def words(text: str) -> list[str]:
@@ -85,20 +90,55 @@ def _version(_switch: Switch, arguments: str) -> str:
 
 def _show(switch: Switch, arguments: str) -> str:
     asked = words(arguments)
-    if not asked or asked[0] not in ("channels", "calls"):
-        return "-USAGE: channels|calls [count|as json]\n"
-    channels = list(switch.channels.values())
-    if asked[0] == "calls":
-        channels = [channel for channel in channels if channel.direction == "inbound"]
+    listing = _SHOWN.get(asked[0]) if asked else None
+    if listing is None:
+        return f"-USAGE: {'|'.join(_SHOWN)} [count|as json]\n"
+    rows = listing(switch)
     if asked[1:2] == ["count"]:
-        return f"\n{len(channels)} total.\n\n"
-    rows = [_row(channel) for channel in channels]
+        return f"\n{len(rows)} total.\n\n"
     if asked[1:] == ["as", "json"]:
         return json.dumps({"row_count": len(rows), **({"rows": rows} if rows else {})}, separators=(",", ":"))
     if not rows:
         return "\n0 total.\n"
     lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
     return "\n".join(lines) + f"\n\n{len(rows)} total.\n"
+
+
+def _channels(switch: Switch) -> Rows:
+    return [_row(channel) for channel in switch.channels.values()]
+
+
+def _calls(switch: Switch) -> Rows:
+    return [_row(channel) for channel in switch.channels.values() if channel.direction == "inbound"]
+
+
+def _bridged(switch: Switch) -> Rows:
+    """Each pair of legs that talk, under the caller's."""
+    return [
+        {**_row(channel), **{f"b_{name}": text for name, text in _row(channel.other_leg).items()}}
+        for channel in switch.channels.values()
+        if channel.bridged and channel.other_leg is not None and channel.other_type == "originatee"
+    ]
+
+
+def _registrations(switch: Switch) -> Rows:
+    """The phones of all agents whose contact is a user, but for those in `switch.unregistered`."""
+    agents = [agent for agent in switch.callcenter.agents.values() if agent.name not in switch.unregistered]
+    users = [found for agent in agents for found in _USER.findall(agent.contact)]
+    return [{
+        "reg_user": user, "realm": realm, "token": f"lab-{user}", "url": f"sofia/lab/sip:{user}@127.0.0.1",
+        "expires": str(switch.clock.epoch() + _REGISTERED_S), "network_ip": "127.0.0.1", "network_port": "5060",
+        "network_proto": "udp", "hostname": "lab", "metadata": "",
+    } for user, realm in users]
+
+
+_SHOWN: Mapping[str, Callable[[Switch], Rows]] = {
+    "channels": _channels, "calls": _calls, "bridged_calls": _bridged, "registrations": _registrations,
+}
+
+
+def _global_getvar(switch: Switch, arguments: str) -> str:
+    return switch.core_uuid if arguments == "core_uuid" else "-ERR no reply\n"
 
 
 def _row(channel: Channel) -> dict[str, str]:
@@ -116,7 +156,7 @@ def _row(channel: Channel) -> dict[str, str]:
         "callee_name": profile.callee_name, "callee_num": profile.callee_number, "callee_direction": "",
         "call_uuid": channel.uuid, "sent_callee_name": "", "sent_callee_num": "",
         "initial_cid_name": profile.orig_name, "initial_cid_num": profile.orig_number, "initial_ip_addr": "",
-        "initial_dest": profile.destination_number, "initial_dialplan": profile.dialplan,
+        "initial_dest": channel.dialled, "initial_dialplan": profile.dialplan,
         "initial_context": profile.context,
     }
 
@@ -194,7 +234,9 @@ _COMMANDS: Mapping[str, Callable[[Switch, str], str]] = {
     "callcenter_config": lambda switch, arguments: callcenter_config(switch.callcenter, words(arguments)),
     "create_uuid": lambda _switch, _arguments: str(uuid4()),
     "echo": lambda _switch, arguments: arguments,
+    "global_getvar": _global_getvar,
     "hupall": _hupall,
+    "json": lambda switch, arguments: json_command(switch.callcenter, arguments),
     "originate": originate,
     "reloadxml": lambda _switch, _arguments: "+OK [Success]\n",
     "show": _show,

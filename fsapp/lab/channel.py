@@ -76,6 +76,7 @@ class Channel:
         self.direction = direction
         self.created_us = switch.clock_us()
         self.profile = replace(profile, created_us=self.created_us)
+        self.dialled = profile.destination_number  # before any transfer
         self.state, self.call_state, self.answer_state = "CS_EXECUTE", "RINGING", "ringing"
         self.hit_dialplan = actions is None
         self.answered_us = self.progress_us = self.hangup_us = 0

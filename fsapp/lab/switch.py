@@ -56,6 +56,7 @@ class Switch:
         self.clock = clock or Clock()
         self.core_uuid = str(uuid4())
         self.channels: dict[str, Channel] = {}
+        self.unregistered: set[str] = set()  # agents whose phones are not there
         self.applications = {
             **APPLICATIONS, "socket": socket_application, "callcenter": callcenter_application,
         }
