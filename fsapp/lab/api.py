@@ -1,40 +1,34 @@
-"""The switch's API commands, as `api` and `bgapi` run them. callcenter_config and originate are elsewhere."""
+"""The switch's API commands, as `api` and `bgapi` run them. Those about one leg, tables and queues are elsewhere."""
 
 from __future__ import annotations
 
-import json
-import re
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fsapp.lab.cc_config import callcenter_config
 from fsapp.lab.cc_json import json_command
-from fsapp.lab.channel import Channel
-from fsapp.lab.channel import Command as Execute
+from fsapp.lab.headers import VERSION, up_time
 from fsapp.lab.originate import originate
+from fsapp.lab.show import show
+from fsapp.lab.uuid_commands import UUID_COMMANDS, words
 from fsapp.lab.wire import Command, Sender, encode, reply
 from fsapp.spawn import spawn
 
 if TYPE_CHECKING:
     from fsapp.lab.switch import Switch
 
-__all__ = ["VERSION", "command", "run"]
+__all__ = ["VERSION", "answer", "command", "run"]
 
-Rows = list[dict[str, str]]
-
-VERSION = "1.10.12-release"
-_WORD = re.compile(r"'([^']*)'|(\S+)")
-_MODULES = frozenset({"mod_callcenter", "mod_dptools", "mod_event_socket", "mod_dialplan_xml", "mod_loopback"})
-_NO_CHANNEL = "-ERR No such channel!\n"
-_USER = re.compile(r"\buser/([^@,|\s]+)@?([^,|\s]*)")
-_REGISTERED_S = 3600
-
-
-def words(text: str) -> list[str]:
-    """An API command's arguments: split at spaces, single quotes keep them together."""
-    return [quoted or bare for quoted, bare in _WORD.findall(text)]
+_NO_REPLY = "-ERR no reply\n"
+_MODULES = frozenset({
+    "mod_commands", "mod_console", "mod_dialplan_xml", "mod_dptools", "mod_event_socket", "mod_logfile", "mod_loopback",
+    "mod_sndfile", "mod_sofia", "mod_tone_stream",
+})
+_FSCTL = {
+    "ready_check": "true", "sps": "+OK sessions per second: 500\n", "max_sessions": "+OK max sessions: 100000\n",
+    "last_sps": "+OK last sessions per second: 0\n", "pause_check": "false", "min_idle_cpu": "+OK min idle cpu: 0.00\n",
+}
 
 
 def command(switch: Switch, command: Command, sender: Sender) -> str | None:
@@ -59,115 +53,46 @@ def _job(switch: Switch, job: str, text: str) -> None:
 
 
 def run(switch: Switch, text: str) -> str:
-    """What an API command prints."""
+    """What an API command prints over the event socket; may wait."""
+    body = answer(switch, text)
+    if body is None:
+        return f"-ERR {text.strip().partition(' ')[0]} Command not found!\n"
+    return body or _NO_REPLY
+
+
+def answer(switch: Switch, text: str) -> str | None:
+    """What an API command prints; None: there is no such command. May wait."""
     name, _, arguments = text.strip().partition(" ")
-    function = _COMMANDS.get(name.lower())
-    if function is None:
-        return f"-ERR {name} Command not found!\n"
+    name = name.lower()
+    function = _COMMANDS.get(name)
+    if function is None or (name == "callcenter_config" and not switch.has_callcenter) or (
+            name == "python" and not switch.scripts.there):
+        return None
     return function(switch, arguments.strip())
 
 
 def _status(switch: Switch, _arguments: str) -> str:
-    up = switch.clock.now() - switch.started_at
-    days, rest = divmod(int(up), 86400)
+    count = len(switch.channels)
     return (
-        f"UP 0 years, {days} days, {rest // 3600} hours, {rest // 60 % 60} minutes, {rest % 60} seconds, "
-        f"{int(up * 1000) % 1000} milliseconds, {int(up * 1_000_000) % 1000} microseconds\n"
+        f"UP {up_time(switch.clock.now() - switch.started_at)}\n"
         f"FreeSWITCH (Version {VERSION}  64bit) is ready\n{switch.sessions} session(s) since startup\n"
-        f"{len(switch.channels)} session(s) - peak {len(switch.channels)}, last 5min {len(switch.channels)} \n"
+        f"{count} session(s) - peak {count}, last 5min {count} \n"
         "0 session(s) per Sec out of max 500, peak 0, last 5min 0 \n100000 session(s) max\nmin idle cpu 0.00/97.00\n"
         "Current Stack Size/Max 240K/8192K\n"
     )
 
 
-def _module_exists(_switch: Switch, arguments: str) -> str:
-    return "true" if arguments in _MODULES else "false"
+def _module_exists(switch: Switch, arguments: str) -> str:
+    more = {"mod_python3": switch.scripts.there, "mod_callcenter": switch.has_callcenter}
+    if not arguments:
+        return ""
+    return "true" if more.get(arguments, arguments in _MODULES) else "false"
 
 
 def _version(_switch: Switch, arguments: str) -> str:
-    return VERSION if arguments == "short" else f"FreeSWITCH Version {VERSION}+lab~64bit ( 64bit)\n"
-
-
-def _show(switch: Switch, arguments: str) -> str:
-    asked = words(arguments)
-    listing = _SHOWN.get(asked[0]) if asked else None
-    if listing is None:
-        return f"-USAGE: {'|'.join(_SHOWN)} [count|as json]\n"
-    rows = listing(switch)
-    if asked[1:2] == ["count"]:
-        return f"\n{len(rows)} total.\n\n"
-    if asked[1:] == ["as", "json"]:
-        return json.dumps({"row_count": len(rows), **({"rows": rows} if rows else {})}, separators=(",", ":"))
-    if not rows:
-        return "\n0 total.\n"
-    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
-    return "\n".join(lines) + f"\n\n{len(rows)} total.\n"
-
-
-def _channels(switch: Switch) -> Rows:
-    return [_row(channel) for channel in switch.channels.values()]
-
-
-def _calls(switch: Switch) -> Rows:
-    return [_row(channel) for channel in switch.channels.values() if channel.direction == "inbound"]
-
-
-def _bridged(switch: Switch) -> Rows:
-    """Each pair of legs that talk, under the caller's."""
-    return [
-        {**_row(channel), **{f"b_{name}": text for name, text in _row(channel.other_leg).items()}}
-        for channel in switch.channels.values()
-        if channel.bridged and channel.other_leg is not None and channel.other_type == "originatee"
-    ]
-
-
-def _registrations(switch: Switch) -> Rows:
-    """The phones of all agents whose contact is a user, but for those in `switch.unregistered`."""
-    agents = [agent for agent in switch.callcenter.agents.values() if agent.name not in switch.unregistered]
-    users = [found for agent in agents for found in _USER.findall(agent.contact)]
-    return [{
-        "reg_user": user, "realm": realm, "token": f"lab-{user}", "url": f"sofia/lab/sip:{user}@127.0.0.1",
-        "expires": str(switch.clock.epoch() + _REGISTERED_S), "network_ip": "127.0.0.1", "network_port": "5060",
-        "network_proto": "udp", "hostname": "lab", "metadata": "",
-    } for user, realm in users]
-
-
-_SHOWN: Mapping[str, Callable[[Switch], Rows]] = {
-    "channels": _channels, "calls": _calls, "bridged_calls": _bridged, "registrations": _registrations,
-}
-
-
-def _global_getvar(switch: Switch, arguments: str) -> str:
-    return switch.core_uuid if arguments == "core_uuid" else "-ERR no reply\n"
-
-
-def _row(channel: Channel) -> dict[str, str]:
-    profile = channel.profile
-    then = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(channel.created_us / 1_000_000))
-    return {
-        "uuid": channel.uuid, "direction": channel.direction, "created": then,
-        "created_epoch": str(channel.created_us // 1_000_000), "name": channel.name, "state": channel.state,
-        "cid_name": profile.caller_id_name, "cid_num": profile.caller_id_number, "ip_addr": "",
-        "dest": profile.destination_number, "application": channel.variables.get("current_application", ""),
-        "application_data": channel.variables.get("current_application_data", ""), "dialplan": profile.dialplan,
-        "context": profile.context, "read_codec": "L16", "read_rate": "8000", "read_bit_rate": "128000",
-        "write_codec": "L16", "write_rate": "8000", "write_bit_rate": "128000", "secure": "", "hostname": "lab",
-        "presence_id": "", "presence_data": "", "accountcode": "", "callstate": channel.call_state,
-        "callee_name": profile.callee_name, "callee_num": profile.callee_number, "callee_direction": "",
-        "call_uuid": channel.uuid, "sent_callee_name": "", "sent_callee_num": "",
-        "initial_cid_name": profile.orig_name, "initial_cid_num": profile.orig_number, "initial_ip_addr": "",
-        "initial_dest": channel.dialled, "initial_dialplan": profile.dialplan,
-        "initial_context": profile.context,
-    }
-
-
-def _uuid_kill(switch: Switch, arguments: str) -> str:
-    asked = words(arguments)
-    channel = switch.channels.get(asked[0]) if asked else None
-    if channel is None:
-        return _NO_CHANNEL
-    channel.hangup(asked[1].upper() if len(asked) > 1 else "NORMAL_CLEARING", "killed")
-    return "+OK\n"
+    if arguments == "short":
+        return f"{VERSION}\n"
+    return f"FreeSWITCH Version {VERSION}~64bit ({VERSION if arguments else ''} 64bit)\n"
 
 
 def _hupall(switch: Switch, arguments: str) -> str:
@@ -179,75 +104,45 @@ def _hupall(switch: Switch, arguments: str) -> str:
     return f"+OK hangup all channels with cause {cause}\n"
 
 
-def _uuid_exists(switch: Switch, arguments: str) -> str:
-    return "true" if arguments in switch.channels else "false"
+def _global_getvar(switch: Switch, arguments: str) -> str:
+    if not arguments:
+        return "".join(f"{name}={value}\n" for name, value in switch.variables.items())
+    return switch.variables.get(arguments, "")
 
 
-def _uuid_getvar(switch: Switch, arguments: str) -> str:
-    uuid, _, name = arguments.partition(" ")
-    channel = switch.channels.get(uuid)
-    return _NO_CHANNEL if channel is None else channel.get(name) or "_undef_"
-
-
-def _uuid_setvar(switch: Switch, arguments: str) -> str:
-    uuid, _, rest = arguments.partition(" ")
-    name, _, value = rest.partition(" ")
-    channel = switch.channels.get(uuid)
-    if channel is None:
-        return _NO_CHANNEL
-    if not name:
-        return "-USAGE: <uuid> <var> [value]\n"
-    channel.set(name, value)
+def _global_setvar(switch: Switch, arguments: str) -> str:
+    name, separator, value = arguments.partition("=")
+    if not separator:
+        return "-USAGE: <var>=<value> [=<value2>]\n"
+    switch.variables[name] = value
     return "+OK\n"
 
 
-def _uuid_transfer(switch: Switch, arguments: str) -> str:
-    asked = words(arguments)
-    channel = switch.channels.get(asked[0]) if asked else None
-    if channel is None:
-        return _NO_CHANNEL
-    if len(asked) < 2:
-        return "-USAGE: <uuid> <dest-exten> [<dialplan>] [<context>]\n"
-    channel.transfer(asked[1], asked[2] if len(asked) > 2 else "XML", asked[3] if len(asked) > 3 else "")
-    return "+OK\n"
-
-
-def _uuid_recv_dtmf(switch: Switch, arguments: str) -> str:
-    uuid, _, digits = arguments.partition(" ")
-    channel = switch.channels.get(uuid)
-    if channel is None:
-        return _NO_CHANNEL
-    channel.press(digits.partition("@")[0])
-    return "+OK\n"
-
-
-def _uuid_broadcast(switch: Switch, arguments: str) -> str:
-    asked = words(arguments)
-    channel = switch.channels.get(asked[0]) if asked else None
-    if channel is None:
-        return _NO_CHANNEL
-    channel.queue(Execute("playback", asked[1] if len(asked) > 1 else ""))
-    return "+OK Message sent\n"
+def _fsctl(_switch: Switch, arguments: str) -> str:
+    if not arguments:
+        return "-USAGE: [ready_check|sps|max_sessions|last_sps|pause_check|min_idle_cpu]\n"
+    return _FSCTL.get(arguments.lower(), "-ERR Invalid command\nUSAGE: fsctl [...]\n")
 
 
 _COMMANDS: Mapping[str, Callable[[Switch, str], str]] = {
-    "callcenter_config": lambda switch, arguments: callcenter_config(switch.callcenter, words(arguments)),
+    **UUID_COMMANDS,
+    "callcenter_config": lambda switch, arguments: callcenter_config(
+        switch.callcenter, switch.loader, words(arguments)),
     "create_uuid": lambda _switch, _arguments: str(uuid4()),
     "echo": lambda _switch, arguments: arguments,
+    "fsctl": _fsctl,
     "global_getvar": _global_getvar,
+    "global_setvar": _global_setvar,
+    "hostname": lambda _switch, _arguments: "lab",
     "hupall": _hupall,
     "json": lambda switch, arguments: json_command(switch.callcenter, arguments),
+    "module_exists": _module_exists,
     "originate": originate,
+    "python": lambda switch, arguments: switch.scripts.fsapi(arguments),
     "reloadxml": lambda _switch, _arguments: "+OK [Success]\n",
-    "show": _show,
+    "show": lambda switch, arguments: show(switch, words(arguments)),
+    "sofia_contact": lambda switch, arguments: switch.phones.contact(arguments),
     "status": _status,
     "url_encode": lambda _switch, arguments: encode(arguments),
-    "uuid_broadcast": _uuid_broadcast,
-    "uuid_exists": _uuid_exists,
-    "uuid_getvar": _uuid_getvar,
-    "uuid_kill": _uuid_kill,
-    "uuid_recv_dtmf": _uuid_recv_dtmf,
-    "uuid_setvar": _uuid_setvar,
-    "uuid_transfer": _uuid_transfer,
-    "module_exists": _module_exists, "version": _version,
+    "version": _version,
 }

@@ -123,10 +123,6 @@ def _log_line(channel: Channel, data: str) -> None:
     write("dialplan_says", text=text, uuid=channel.uuid)
 
 
-def _python(channel: Channel, data: str) -> None:
-    _log.warning("not_here", application="python", module=data, uuid=channel.uuid)
-
-
 def _park(channel: Channel, _data: str) -> None:
     channel.switch.fire("CHANNEL_PARK", channel)
     pause(channel, FOREVER_S)
@@ -176,6 +172,25 @@ def _collect(channel: Channel, most: int, terminators: str, first_s: float, next
     return digits
 
 
+def _record_session(channel: Channel, data: str) -> None:
+    """PATH [+LIMIT_S]: record what is said from now on, until the call ends or stop_record_session."""
+    path, _, limit = data.partition(" +")
+    if channel.recordings.start(path.strip()) and limit.strip().isdecimal():
+        channel.schedule(int(limit), _stop_record_session, path.strip())
+
+
+def _stop_record_session(channel: Channel, data: str) -> None:
+    channel.recordings.stop(data.strip())
+
+
+def _record_session_mask(channel: Channel, data: str) -> None:
+    channel.recordings.mask(data.strip(), masked=True)
+
+
+def _record_session_unmask(channel: Channel, data: str) -> None:
+    channel.recordings.mask(data.strip(), masked=False)
+
+
 def _sched_transfer(channel: Channel, data: str) -> None:
     when, *words = data.split()
     seconds = int(when.removeprefix("+")) if when.removeprefix("+").isdecimal() else 0
@@ -195,7 +210,9 @@ def _sched_cancel(channel: Channel, _data: str) -> None:
 APPLICATIONS: Mapping[str, Application] = {
     "answer": _answer, "execute_extension": _execute_extension, "export": _export, "hangup": _hangup,
     "log": _log_line, "multiset": _multiset, "park": _park, "play_and_get_digits": _play_and_get_digits,
-    "playback": _playback, "pre_answer": _pre_answer, "python": _python, "respond": _respond,
+    "playback": _playback, "pre_answer": _pre_answer, "record_session": _record_session,
+    "record_session_mask": _record_session_mask, "record_session_unmask": _record_session_unmask,
+    "stop_record_session": _stop_record_session, "respond": _respond,
     "ring_ready": _ring_ready, "sched_cancel": _sched_cancel, "sched_hangup": _sched_hangup,
     "sched_transfer": _sched_transfer, "set": _set, "set_profile_var": _set_profile_var, "sleep": _sleep,
     "transfer": _transfer, "unset": _unset,

@@ -1,4 +1,4 @@
-"""mod_callcenter in memory: queues, members, agents, tiers, and the dispatcher. Who answers a phone is elsewhere.
+"""mod_callcenter in memory: queues with their members, agents, tiers, and the dispatcher. Who answers is elsewhere.
 
 Behaviour as of FreeSWITCH 1.10.12: one dispatcher looks at all waiting members every 100 ms, the highest score first,
 where score = whole seconds since joining + base score. As every waiting member gains one a second, their order never
@@ -8,151 +8,42 @@ changes while they wait: it is kept sorted instead of being sorted each time.
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from fsapp.core.rules import Queue as RulesQueue
+from fsapp.lab.cc_model import (
+    AGENT_STATES,
+    AGENT_STATUSES,
+    STRATEGIES,
+    TIER_STATES,
+    Agent,
+    Member,
+    Queue,
+    Tier,
+    from_rules,
+)
+from fsapp.log import get_logger
+from fsapp.spawn import spawn
 
 if TYPE_CHECKING:
     from fsapp.lab.channel import Channel
     from fsapp.lab.switch import Switch
 
 __all__ = [
-    "AGENT_STATES", "AGENT_STATUSES", "STRATEGIES", "Agent", "CallCenter", "Member", "Queue", "Tier", "from_rules",
+    "AGENT_STATES", "AGENT_STATUSES", "STRATEGIES", "TIER_STATES", "Agent", "CallCenter", "Member", "Queue", "Tier",
+    "from_rules",
 ]
 
+_log = get_logger("lab")
 TICK_S = 0.1
-DISCARD_ABANDONED_S = 60
-AGENT_STATUSES = ("Logged Out", "Available", "Available (On Demand)", "On Break")
-AGENT_STATES = ("Waiting", "Receiving", "In a queue call", "Idle", "Reserved")
-STRATEGIES: Mapping[str, Callable[[Agent, Tier], tuple[int, ...]]] = {
-    "longest-idle-agent": lambda agent, tier: (tier.level, agent.last_bridge_end, tier.position),
-    "agent-with-least-talk-time": lambda agent, tier: (tier.level, agent.talk_time, tier.position),
-    "agent-with-fewest-calls": lambda agent, tier: (tier.level, agent.calls_answered, tier.position),
-    "sequentially-by-agent-order": lambda agent, tier: (tier.level, tier.position, agent.last_offered_call),
-}
-
-
-@dataclass(slots=True)
-class Agent:
-    """Times in whole epoch seconds. `contact`: `error/CAUSE` fails so, `null/x` answers at once, else a phone."""
-
-    name: str
-    contact: str = ""
-    status: str = "Available"
-    state: str = "Waiting"
-    type: str = "callback"
-    max_no_answer: int = 0
-    wrap_up_time: int = 0
-    reject_delay_time: int = 0
-    busy_delay_time: int = 0
-    no_answer_delay_time: int = 0
-    uuid: str = ""
-    last_bridge_start: int = 0
-    last_bridge_end: int = 0
-    last_offered_call: int = 0
-    last_status_change: int = 0
-    no_answer_count: int = 0
-    calls_answered: int = 0
-    talk_time: int = 0
-    ready_time: int = 0
-
-    def free(self, epoch: int) -> bool:
-        """Whether the dispatcher may offer a call to this agent."""
-        return (
-            self.state == "Waiting" and self.status in ("Available", "Available (On Demand)")
-            and self.last_bridge_end < epoch - self.wrap_up_time and self.ready_time <= epoch
-        )
-
-
-@dataclass(slots=True)
-class Tier:
-    queue: str
-    agent: str
-    level: int = 1
-    position: int = 1
-    state: str = "Ready"
-
-
-@dataclass(slots=True)
-class Member:
-    """A caller in a queue. `joined_at` in lab seconds, the epochs in whole ones."""
-
-    uuid: str
-    queue: str
-    channel: Channel
-    base_score: int
-    joined_at: float
-    number: int
-    cid_name: str
-    cid_number: str
-    system_epoch: int = 0
-    bridge_epoch: int = 0
-    abandoned_epoch: int = 0
-    state: str = "Waiting"
-    serving_agent: str = ""
-    connecting: bool = False
-    agent_leg: Channel | None = None
-
-    @property
-    def joined_epoch(self) -> int:
-        return int(self.joined_at)
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Sorts the waiting: the highest score first, then who joined first."""
-        return (self.joined_epoch - self.base_score, self.number)
-
-    def score(self, epoch: int) -> int:
-        return epoch - self.joined_epoch + self.base_score
-
-
-@dataclass(slots=True)
-class Queue:
-    """`wait_s` None: no limit to the wait. `waiting` is sorted by rank."""
-
-    name: str
-    wait_s: int | None = None
-    strategy: str = "longest-idle-agent"
-    time_base_score: str = "system"
-    no_answer_status: str = "On Break"
-    calls_answered: int = 0
-    calls_abandoned: int = 0
-    members: dict[str, Member] = field(default_factory=dict)
-    waiting: list[tuple[tuple[int, int], Member]] = field(default_factory=list)
-    trying: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"queue {self.name}: strategy {self.strategy!r} is none of {', '.join(STRATEGIES)}")
-
-    def put(self, member: Member) -> None:
-        insort(self.waiting, (member.rank, member))
-
-    def take(self, member: Member) -> None:
-        place = bisect_left(self.waiting, (member.rank,))
-        if place < len(self.waiting) and self.waiting[place][1] is member:
-            del self.waiting[place]
-
-    def count(self) -> int:
-        """Members not yet talking and still there."""
-        return len(self.waiting) + len(self.trying)
-
-
-def from_rules(queues: Iterable[RulesQueue]) -> tuple[list[Queue], list[Tier]]:
-    """The switch's queues and tiers for the rules' queues: priority 10-1 is level 1-10, priority 0 is no tier."""
-    made = list(queues)
-    tiers = [
-        Tier(queue.name, agent, 11 - priority) for queue in made for agent, priority in queue.staff.items() if priority
-    ]
-    return [Queue(queue.name, queue.wait_s) for queue in made], tiers
 
 
 class CallCenter:
-    """All queues of one switch. Ask only from greenlets of one thread."""
+    """All queues of one switch. Ask only from greenlets of one thread.
+
+    `load` gets the name of a queue that is not here and makes it known if it can; it may wait.
+    """
 
     def __init__(self, switch: Switch, queues: Iterable[Queue], agents: Iterable[Agent], tiers: Iterable[Tier]) -> None:
         self._switch = switch
@@ -161,9 +52,51 @@ class CallCenter:
         self.tiers: dict[tuple[str, str], Tier] = {}
         self._by_queue: dict[str, dict[str, Tier]] = {}
         self._by_agent: dict[str, dict[str, Tier]] = {}
+        self._orphans: dict[str, Queue] = {}  # unloaded with callers in them
+        self._adopting: set[str] = set()
         self._joined = 0
+        self.load: Callable[[str], Queue | None] = lambda _name: None
         for tier in tiers:
             self.add_tier(tier)
+
+    # -- queues --------------------------------------------------------------------------------------------------
+
+    def find(self, name: str) -> Queue | None:
+        """A queue that is loaded, or can be; may wait for whoever says what is in it."""
+        return self.queues.get(name) or self.load(name)
+
+    def put_queue(self, queue: Queue) -> None:
+        """A queue with new settings; whoever waits in one of this name goes on waiting in it."""
+        old = self.queues.get(queue.name) or self._orphans.pop(queue.name, None)
+        if old is not None:
+            queue.succeed(old)
+        self.queues[queue.name] = queue
+        for _, member in queue.waiting:
+            member.channel.wake()  # the wait may be another one now
+
+    def remove_queue(self, name: str) -> None:
+        """Unload a queue. Its members stay until the dispatcher finds that nobody can load it again."""
+        queue = self.queues.pop(name, None)
+        if queue is None:
+            _log.error("queue_unknown", queue=name)
+        elif queue.members:
+            self._orphans[name] = queue
+
+    def _adopt(self, queue: Queue) -> None:
+        """What the dispatcher does with members of a queue that is not loaded: load it, or forget them."""
+        try:
+            if self.find(queue.name) is not None:
+                return
+        finally:
+            self._orphans.pop(queue.name, None)
+            self._adopting.discard(queue.name)
+        _log.warning("members_forgotten", queue=queue.name, members=len(queue.members))
+        for member in list(queue.members.values()):
+            if member.state in ("Waiting", "Abandoned"):
+                queue.take(member)
+                member.forgotten = True
+                self.forget(queue, member)
+                member.channel.wake()
 
     # -- tiers and agents ----------------------------------------------------------------------------------------
 
@@ -182,6 +115,11 @@ class CallCenter:
             self.remove_tier(queue, name)
         self.agents.pop(name, None)
 
+    def forget_tiers(self) -> None:
+        self.tiers.clear()
+        self._by_queue.clear()
+        self._by_agent.clear()
+
     def served_by(self, agent: str) -> Iterator[str]:
         """The queues this agent serves."""
         return iter(tuple(self._by_agent.get(agent, ())))
@@ -194,7 +132,7 @@ class CallCenter:
 
     def set_status(self, agent: Agent, status: str) -> None:
         """Change an agent's status, with the counters and the event that go with it."""
-        if status == "Available":
+        if status.lower() == "available":
             if agent.status != status:
                 agent.talk_time = agent.calls_answered = agent.no_answer_count = 0
                 agent.last_status_change = self._switch.clock.epoch()
@@ -208,7 +146,7 @@ class CallCenter:
         self.report([("CC-Agent", agent.name), ("CC-Action", "agent-status-change"), ("CC-Agent-Status", status)])
 
     def set_state(self, agent: Agent, state: str) -> None:
-        if state == "Receiving":
+        if state.lower() == "receiving":
             agent.last_offered_call = self._switch.clock.epoch()
         agent.state = state
         self.report([("CC-Agent", agent.name), ("CC-Action", "agent-state-change"), ("CC-Agent-State", state)])
@@ -245,7 +183,7 @@ class CallCenter:
         member.state = "Abandoned"
         member.abandoned_epoch = self._switch.clock.epoch()
         queue.calls_abandoned += 1
-        self._switch.clock.later(DISCARD_ABANDONED_S, self.forget, queue, member)
+        self._switch.clock.later(queue.discard_abandoned_s, self.forget, queue, member)
         if member.agent_leg is not None:
             member.agent_leg.hangup("ORIGINATOR_CANCEL", "caller")
 
@@ -256,6 +194,9 @@ class CallCenter:
 
     def dispatch(self) -> None:
         """One look at everybody who waits: offer the highest score first, as long as there is somebody to offer to."""
+        for name in self._orphans.keys() - self._adopting:
+            self._adopting.add(name)
+            spawn(self._adopt, self._orphans[name], name="lab-orphans")
         epoch = self._switch.clock.epoch()
         free = {agent.name for agent in self.agents.values() if agent.free(epoch)}
         heads: list[tuple[tuple[int, int], str]] = []
@@ -278,12 +219,11 @@ class CallCenter:
         return [queue for queue in map(self.queues.get, names) if queue is not None and queue.waiting]
 
     def _best(self, queue: Queue, free: set[str]) -> tuple[Agent, Tier] | None:
-        order = STRATEGIES[queue.strategy]
         candidates = [
             (self.agents[tier.agent], tier) for tier in self._by_queue[queue.name].values()
             if tier.agent in free and _offerable(tier)
         ]
-        return min(candidates, key=lambda pair: order(*pair), default=None)
+        return min(candidates, key=lambda pair: queue.order(*pair), default=None)
 
     def _offer(self, queue: Queue, member: Member, agent: Agent, tier: Tier) -> None:
         queue.take(member)

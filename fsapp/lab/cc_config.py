@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fsapp.lab.callcenter import AGENT_STATES, AGENT_STATUSES, Agent, CallCenter, Member, Queue, Tier
+from fsapp.lab.callcenter import Agent, CallCenter, Member, Queue, Tier
+from fsapp.lab.cc_load import Loader
+from fsapp.lab.cc_tables import Result, add_agent, add_tier, number, update_agent, update_tier
 
 __all__ = ["callcenter_config"]
 
+_MOST_WORDS = 8
 _INVALID = "-ERR Invalid!\n"
+_UNKNOWN = "-ERR Unknown Error!\n"
+_NO_QUEUE = "-ERR Invalid Queue not found!\n"
+_USAGE = "-USAGE: \ncallcenter_config <target> <args>\n"
 _OK = "+OK\n"
 _AGENT_COLUMNS = (
     "name", "instance_id", "uuid", "type", "contact", "status", "state", "max_no_answer", "wrap_up_time",
     "reject_delay_time", "busy_delay_time", "no_answer_delay_time", "last_bridge_start", "last_bridge_end",
     "last_offered_call", "last_status_change", "no_answer_count", "calls_answered", "talk_time", "ready_time",
     "external_calls_count",
-)
-_AGENT_NUMBERS = (
-    "max_no_answer", "wrap_up_time", "reject_delay_time", "busy_delay_time", "no_answer_delay_time", "ready_time",
 )
 _QUEUE_COLUMNS = (
     "name|strategy|moh_sound|time_base_score|tier_rules_apply|tier_rule_wait_second|tier_rule_wait_multiply_level|"
@@ -31,13 +34,22 @@ _MEMBER_COLUMNS = (
 )
 
 
-def callcenter_config(centre: CallCenter, words: Sequence[str]) -> str:
-    """What `callcenter_config WORDS` prints."""
+def callcenter_config(centre: CallCenter, loader: Loader, words: Sequence[str]) -> str:
+    """What `callcenter_config WORDS` prints; nothing for a word it does not know."""
+    if not words:
+        return _USAGE
     if len(words) < 2:
         return _INVALID
-    section, action, *rest = words
-    function = _SECTIONS.get((section.lower(), action.lower()))
+    section, action, *rest = words[:_MOST_WORDS]
+    what = (section.lower(), action.lower())
+    if what in _LOADING:
+        return _LOADING[what](centre, loader, rest) if rest else _INVALID
+    function = _SECTIONS.get(what)
     return function(centre, rest) if function else ""
+
+
+def _said(result: Result) -> str:
+    return f"-ERR {result.value}\n" if result.value else _OK
 
 
 def _table(head: str, rows: list[str]) -> str:
@@ -47,13 +59,8 @@ def _table(head: str, rows: list[str]) -> str:
 def _agent_add(centre: CallCenter, rest: Sequence[str]) -> str:
     if len(rest) < 2:
         return _INVALID
-    if rest[1] not in ("callback", "uuid-standby"):
-        return "-ERR Agent type invalid!\n"
-    if rest[0] in centre.agents:
-        return "-ERR Agent already exist!\n"
-    centre.agents[rest[0]] = Agent(rest[0], status="Logged Out", type=rest[1])
-    centre.report([("CC-Agent", rest[0]), ("CC-Agent-Type", rest[1]), ("CC-Action", "agent-add")])
-    return _OK
+    result = add_agent(centre, rest[0], rest[1])
+    return "-ERR Agent type invalid!\n" if result is Result.AGENT_TYPE else _said(result)
 
 
 def _agent_del(centre: CallCenter, rest: Sequence[str]) -> str:
@@ -67,43 +74,23 @@ def _agent_set(centre: CallCenter, rest: Sequence[str]) -> str:
     if len(rest) < 3:
         return _INVALID
     key, name, value = rest[:3]
-    agent = centre.agents.get(name)
-    if agent is None:
-        return "-ERR Agent not found!\n"
-    if key == "status":
-        if value not in AGENT_STATUSES:
-            return "-ERR Invalid Agent Status!\n"
-        centre.set_status(agent, value)
-    elif key == "state":
-        if value not in AGENT_STATES:
-            return "-ERR Invalid Agent State!\n"
-        centre.set_state(agent, value)
-    elif key == "contact":
-        agent.contact = value
-        centre.report([("CC-Agent", name), ("CC-Action", "agent-contact-change"), ("CC-Agent-Contact", value)])
-    elif key == "uuid":
-        agent.uuid = value
-    elif key == "type":
-        if value not in ("callback", "uuid-standby"):
-            return "-ERR Invalid Agent Type!\n"
-        agent.type = value
-    elif key in _AGENT_NUMBERS:
-        setattr(agent, key, int(value) if value.isdecimal() else 0)
-    else:
-        return "-ERR Invalid Agent Update KEY!\n"
-    return _OK
+    return _said(update_agent(centre, key, value, name))
 
 
 def _agent_get(centre: CallCenter, rest: Sequence[str]) -> str:
     if len(rest) < 2:
         return _INVALID
-    agent = centre.agents.get(rest[1])
+    key, name = rest[:2]
+    agent = centre.agents.get(name)
     if agent is None:
         return "-ERR Agent not found!\n"
     values = {"status": agent.status, "state": agent.state, "uuid": agent.uuid}
-    if rest[0] not in values:
+    if key.lower() not in values:
         return "-ERR Invalid Agent Update KEY!\n"
-    return values[rest[0]]
+    value = values[key.lower()]
+    told = "CC-Agent-UUID" if key.lower() == "uuid" else f"CC-Agent-{key[:1].upper()}{key[1:]}"
+    centre.report([("CC-Agent", name), ("CC-Action", f"agent-{key}-get"), (told, value)])
+    return value
 
 
 def _agent_row(agent: Agent) -> str:
@@ -112,6 +99,8 @@ def _agent_row(agent: Agent) -> str:
 
 
 def _agent_list(centre: CallCenter, rest: Sequence[str]) -> str:
+    if len(rest) > 1:
+        return _INVALID
     agents = [agent for agent in centre.agents.values() if not rest or agent.name == rest[0]]
     return _table("|".join(_AGENT_COLUMNS), [_agent_row(agent) for agent in agents])
 
@@ -119,31 +108,15 @@ def _agent_list(centre: CallCenter, rest: Sequence[str]) -> str:
 def _tier_add(centre: CallCenter, rest: Sequence[str]) -> str:
     if len(rest) < 2:
         return _INVALID
-    if rest[0] not in centre.queues:
-        return "-ERR Queue not found!\n"
-    if rest[1] not in centre.agents:
-        return "-ERR Agent not found!\n"
-    if (rest[0], rest[1]) in centre.tiers:
-        return "-ERR Tier already exist!\n"
-    level, position = ((int(word) if word.isdecimal() else 1) for word in [*rest[2:4], "1", "1"][:2])
-    centre.add_tier(Tier(rest[0], rest[1], level, position))
-    return _OK
+    level, position = (number(word) for word in [*rest[2:4], "1", "1"][:2])
+    return _said(add_tier(centre, rest[0], rest[1], level, position))
 
 
 def _tier_set(centre: CallCenter, rest: Sequence[str]) -> str:
     if len(rest) < 4:
         return _INVALID
-    key, queue, agent, value = rest[:4]
-    tier = centre.tiers.get((queue, agent))
-    if tier is None:
-        return "-ERR Agent not found!\n"
-    if key not in ("level", "position", "state"):
-        return "-ERR Invalid Tier Update KEY!\n"
-    if key == "state":
-        tier.state = value
-    else:
-        setattr(tier, key, int(value) if value.isdecimal() else 1)
-    return _OK
+    result = update_tier(centre, rest[0], rest[3], rest[1], rest[2])
+    return _said(Result.AGENT_NOT_FOUND if result is Result.QUEUE_NOT_FOUND else result)
 
 
 def _tier_del(centre: CallCenter, rest: Sequence[str]) -> str:
@@ -162,24 +135,44 @@ def _tiers(tiers: list[Tier]) -> str:
     return _table("queue|agent|state|level|position", rows)
 
 
-def _queue_load(centre: CallCenter, rest: Sequence[str]) -> str:
-    if not rest:
-        return _INVALID
-    return _OK if rest[0] in centre.queues else "-ERR Invalid Queue not found!\n"
+def _agent_reload(_centre: CallCenter, loader: Loader, rest: Sequence[str]) -> str:
+    return _OK if loader.agent(rest[0]) else _UNKNOWN
+
+
+def _tier_reload(_centre: CallCenter, loader: Loader, rest: Sequence[str]) -> str:
+    if rest[0].lower() == "all":
+        return _OK if loader.tiers() else _UNKNOWN
+    return _OK if loader.tiers(rest[0], rest[1] if len(rest) > 1 else "") else _UNKNOWN
+
+
+def _queue_load(_centre: CallCenter, loader: Loader, rest: Sequence[str]) -> str:
+    return _OK if loader.queue(rest[0], people=True) else _NO_QUEUE
+
+
+def _queue_reload(centre: CallCenter, loader: Loader, rest: Sequence[str]) -> str:
+    centre.remove_queue(rest[0])
+    return _queue_load(centre, loader, rest)
 
 
 def _queue_unload(centre: CallCenter, rest: Sequence[str]) -> str:
     if not rest:
         return _INVALID
-    centre.queues.pop(rest[0], None)
+    centre.remove_queue(rest[0])
     return _OK
 
 
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
 def _queue_row(queue: Queue) -> str:
-    return (
-        f"{queue.name}|{queue.strategy}|silence|{queue.time_base_score}|false|0|false|true|60|false|{queue.wait_s or 0}"
-        f"|0|5||{queue.calls_answered}|{queue.calls_abandoned}|0|true|{queue.no_answer_status}"
-    )
+    return "|".join((
+        queue.name, queue.strategy, queue.moh_sound, queue.time_base_score, _word(queue.tier_rules_apply),
+        str(queue.tier_rule_wait_s), _word(queue.tier_rule_multiply), _word(queue.tier_rule_no_wait),
+        str(queue.discard_abandoned_s), _word(queue.resume_allowed), str(queue.wait_s or 0),
+        str(queue.no_agent_wait_s), str(queue.no_agent_grace_s), queue.record_template, str(queue.calls_answered),
+        str(queue.calls_abandoned), str(queue.ring_delay_s), _word(queue.skip_external), queue.no_answer_status,
+    ))
 
 
 def _queue_list(centre: CallCenter, rest: Sequence[str]) -> str:
@@ -203,7 +196,7 @@ def _queue_count(centre: CallCenter, rest: Sequence[str]) -> str:
     if what == "agents":
         return f"{len(_agents(centre, rest))}\n"
     if what == "members":
-        return f"{len(_members(centre, name))}\n"
+        return f"{len(_members(centre, name) if name else [])}\n"
     if what == "tiers":
         return f"{sum(tier.queue == name for tier in centre.tiers.values())}\n"
     return _INVALID
@@ -216,7 +209,7 @@ def _agents(centre: CallCenter, rest: Sequence[str]) -> list[Agent]:
 
 
 def _members(centre: CallCenter, name: str) -> list[Member]:
-    queues = [queue for queue in centre.queues.values() if not name or queue.name == name]
+    queues = [centre.queues[key] for key in sorted(centre.queues) if not name or key == name]
     return [m for queue in queues for m in sorted(queue.members.values(), key=lambda member: member.rank)]
 
 
@@ -234,6 +227,10 @@ _SECTIONS = {
     ("agent", "add"): _agent_add, ("agent", "del"): _agent_del, ("agent", "set"): _agent_set,
     ("agent", "get"): _agent_get, ("agent", "list"): _agent_list, ("tier", "add"): _tier_add,
     ("tier", "set"): _tier_set, ("tier", "del"): _tier_del, ("tier", "list"): _tier_list,
-    ("queue", "load"): _queue_load, ("queue", "reload"): _queue_load, ("queue", "unload"): _queue_unload,
+    ("queue", "unload"): _queue_unload,
     ("queue", "list"): _queue_list, ("queue", "count"): _queue_count,
+}
+_LOADING = {
+    ("agent", "reload"): _agent_reload, ("tier", "reload"): _tier_reload, ("queue", "load"): _queue_load,
+    ("queue", "reload"): _queue_reload,
 }

@@ -60,13 +60,21 @@ def _tiers(centre: CallCenter) -> Rows:
     } for tier in sorted(centre.tiers.values(), key=lambda tier: (tier.level, tier.position))]
 
 
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
 def _queues(centre: CallCenter) -> Rows:
     return [{
-        "name": queue.name, "strategy": queue.strategy, "moh_sound": "silence",
-        "time_base_score": queue.time_base_score, "tier_rules_apply": "false", "tier_rule_wait_second": 0,
-        "tier_rule_wait_multiply_level": "false", "tier_rule_no_agent_no_wait": "true", "discard_abandoned_after": 60,
-        "abandoned_resume_allowed": "false", "max_wait_time": queue.wait_s or 0, "max_wait_time_with_no_agent": 0,
-        "max_wait_time_with_no_agent_time_reached": 5, "skip_agents_with_external_calls": "true",
+        "name": queue.name, "strategy": queue.strategy, "moh_sound": queue.moh_sound,
+        "time_base_score": queue.time_base_score, "tier_rules_apply": _word(queue.tier_rules_apply),
+        "tier_rule_wait_second": queue.tier_rule_wait_s,
+        "tier_rule_wait_multiply_level": _word(queue.tier_rule_multiply),
+        "tier_rule_no_agent_no_wait": _word(queue.tier_rule_no_wait),
+        "discard_abandoned_after": queue.discard_abandoned_s, "abandoned_resume_allowed": _word(queue.resume_allowed),
+        "max_wait_time": queue.wait_s or 0, "max_wait_time_with_no_agent": queue.no_agent_wait_s,
+        "max_wait_time_with_no_agent_time_reached": queue.no_agent_grace_s,
+        "skip_agents_with_external_calls": _word(queue.skip_external),
         "agent_no_answer_status": queue.no_answer_status,
     } for queue in centre.queues.values()]
 

@@ -13,6 +13,7 @@ from gevent.event import Event
 
 from fsapp.lab.clock import Timer
 from fsapp.lab.dialplan import Action
+from fsapp.lab.recording import Recordings
 from fsapp.log import get_logger
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["Channel", "Command", "Profile"]
 
 _log = get_logger("lab")
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_CALLED = re.compile(r"(\w+)\((.*)\)")
 _MAX_DEPTH = 10          # of variables within variables
 _MAX_TEXT = 100_000      # characters an expansion may grow to
 _Q850 = {
@@ -75,11 +77,11 @@ class Channel:
         self.name = name
         self.direction = direction
         self.created_us = switch.clock_us()
-        self.profile = replace(profile, created_us=self.created_us)
-        self.dialled = profile.destination_number  # before any transfer
+        self.profile = self.first_profile = replace(profile, created_us=self.created_us)
         self.state, self.call_state, self.answer_state = "CS_EXECUTE", "RINGING", "ringing"
         self.hit_dialplan = actions is None
-        self.answered_us = self.progress_us = self.hangup_us = 0
+        self.answered_us = self.progress_us = self.hangup_us = self.bridged_us = 0
+        self.recordings = Recordings(self)
         self.hangup_cause = ""
         self.other_leg: Channel | None = None
         self.other_type = ""
@@ -113,8 +115,8 @@ class Channel:
             self.variables[name] = value
 
     def get(self, name: str) -> str:
-        """A variable, else the field of the profile of that name, else nothing."""
-        return self.variables.get(name) or self.profile_field(name)
+        """A variable, else the field of the profile of that name, else the switch's own variable, else nothing."""
+        return self.variables.get(name) or self.profile_field(name) or self.switch.variables.get(name, "")
 
     def profile_field(self, name: str) -> str:
         """What the dialplan may ask for by name."""
@@ -126,10 +128,17 @@ class Channel:
         return value if isinstance(value, str) else self.variables.get(name, "")
 
     def expand(self, text: str, depth: int = 0) -> str:
-        """`${name}` replaced by its value, which is expanded as well: the real switch does that too."""
+        """`${name}` replaced by its value, which is expanded as well, `${command(args)}` by what the API prints.
+
+        The real switch does all that too.
+        """
         if "${" not in text or depth > _MAX_DEPTH or len(text) > _MAX_TEXT:
             return text
-        return _VARIABLE.sub(lambda found: self.expand(self.get(found[1]), depth + 1), text)
+        return _VARIABLE.sub(lambda found: self.expand(self._named(found[1]), depth + 1), text)
+
+    def _named(self, name: str) -> str:
+        command = _CALLED.fullmatch(name)
+        return self.switch.api(f"{command[1]} {command[2]}") or "" if command else self.get(name)
 
     # -- what happens to it --------------------------------------------------------------------------------------
 
@@ -302,6 +311,7 @@ class Channel:
         self.state, self.call_state = "CS_HANGUP", "HANGUP"
         self.hangup_us = self.switch.clock_us()
         self.switch.fire("CHANNEL_STATE", self, variables=False)
+        self.recordings.stop("all")
         self.state = "CS_REPORTING"
         self.set("hangup_cause", self.hangup_cause)
         self.set("hangup_cause_q850", str(_Q850.get(self.hangup_cause, 0)))

@@ -58,9 +58,10 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class Dialplan:
-    """Extensions by context, in the order of their files."""
+    """Extensions by context, in the order of their files. `variables`: what their X-PRE-PROCESS set, and was given."""
 
     contexts: Mapping[str, tuple[Extension, ...]] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def hunt(self, context: str, caller: Caller, inline: Callable[[Action], None]) -> list[Action]:
         """The actions for a call, captures filled in, variables not; empty when no extension matches.
@@ -138,7 +139,7 @@ def parse(texts: Mapping[str, str], variables: Mapping[str, str] | None = None) 
             contexts.setdefault(Path(name).stem, []).extend(bare)
     if faults:
         raise DialplanError("the dialplan is wrong", faults)
-    return Dialplan({name: tuple(extensions) for name, extensions in contexts.items()})
+    return Dialplan({name: tuple(extensions) for name, extensions in contexts.items()}, values)
 
 
 def _settings(roots: Mapping[str, ElementTree.Element], given: dict[str, str], faults: list[str]) -> dict[str, str]:

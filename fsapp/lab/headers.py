@@ -11,7 +11,9 @@ from fsapp.lab.wire import encode
 if TYPE_CHECKING:
     from fsapp.lab.channel import Channel
 
-__all__ = ["Stamp", "channel_block", "channel_data", "serialize"]
+__all__ = ["VERSION", "Stamp", "channel_block", "channel_data", "heartbeat", "serialize", "up_time"]
+
+VERSION = "1.10.12-release"
 
 # Where the real switch says that an event comes from.
 _SOURCES = {
@@ -26,6 +28,9 @@ _SOURCES = {
     "CHANNEL_HANGUP_COMPLETE": ("switch_core_state_machine.c", "switch_core_session_reporting_state", 943),
     "CHANNEL_UNBRIDGE": ("switch_ivr_bridge.c", "switch_ivr_multi_threaded_bridge", 1879),
     "CUSTOM": ("mod_callcenter.c", "callcenter_function", 3113),
+    "HEARTBEAT": ("switch_core.c", "send_heartbeat", 95),
+    "RECORD_START": ("switch_ivr_async.c", "record_callback", 1481),
+    "RECORD_STOP": ("switch_ivr_async.c", "send_record_stop_event", 1240),
     "DTMF": ("switch_channel.c", "switch_channel_dequeue_dtmf", 677),
 }
 _ELSEWHERE = ("switch_core.c", "switch_core", 1)
@@ -109,7 +114,8 @@ def channel_block(channel: Channel, *, variables: bool = True) -> str:
         f"Channel-State: {channel.state}\nChannel-Call-State: {channel.call_state}\n"
         f"Channel-State-Number: {number}\nChannel-Name: {encode(channel.name)}\n"
         f"Unique-ID: {uuid}\nCall-Direction: {channel.direction}\nPresence-Call-Direction: {channel.direction}\n"
-        f"Channel-HIT-Dialplan: {'true' if channel.hit_dialplan else 'false'}\nChannel-Call-UUID: {uuid}\n"
+        f"Channel-HIT-Dialplan: {'true' if channel.hit_dialplan else 'false'}\n"
+        f"Channel-Call-UUID: {channel.variables.get('call_uuid', uuid)}\n"
         f"Answer-State: {channel.answer_state}\n{hangup}{_CODEC}{_profile('Caller', channel)}"
     )
     if channel.other_leg is not None:
@@ -126,6 +132,28 @@ def channel_data(channel: Channel, stamp: str, *, is_async: bool, full: bool) ->
         f"Reply-Text: %2BOK%0A\nSocket-Mode: {'async' if is_async else 'static'}\n"
         f"Control: {'full' if full else 'single-channel'}\n\n"
     )
+
+
+def up_time(lasted_s: float) -> str:
+    """How long something has lasted in the switch's words."""
+    days, rest = divmod(int(lasted_s), 86400)
+    parts = (
+        (days // 365, "year"), (days % 365, "day"), (rest // 3600, "hour"), (rest // 60 % 60, "minute"),
+        (rest % 60, "second"), (int(lasted_s * 1000) % 1000, "millisecond"),
+        (int(lasted_s * 1_000_000) % 1000, "microsecond"),
+    )
+    return ", ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts)
+
+
+def heartbeat(lasted_s: float, sessions: int, since_start: int) -> list[tuple[str, str]]:
+    """What a HEARTBEAT says; the switch's limits are the lab's own."""
+    return [
+        ("Event-Info", "System Ready"), ("Up-Time", up_time(lasted_s)), ("FreeSWITCH-Version", f"{VERSION}~64bit"),
+        ("Uptime-msec", str(int(lasted_s * 1000))), ("Session-Count", str(sessions)), ("Max-Sessions", "100000"),
+        ("Session-Per-Sec", "500"), ("Session-Per-Sec-Last", "0"), ("Session-Per-Sec-Max", "0"),
+        ("Session-Per-Sec-FiveMin", "0"), ("Session-Since-Startup", str(since_start)),
+        ("Session-Peak-Max", str(sessions)), ("Session-Peak-FiveMin", str(sessions)), ("Idle-CPU", "97.000000"),
+    ]
 
 
 def serialize(

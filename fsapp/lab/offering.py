@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from fsapp.lab.callcenter import Agent, Member, Queue, Tier
 from fsapp.lab.channel import Channel, Profile
+from fsapp.lab.originate import bracketed
 
 if TYPE_CHECKING:
     from fsapp.lab.switch import Switch
 
-__all__ = ["Reaction", "offer"]
+__all__ = ["Reaction", "endpoint", "offer"]
 
 _ORIGINATE_S = 60.0     # how long an agent's phone may ring
 _POLL_S = 0.1           # the real one looks ten times a second whether the agent is still there
@@ -38,9 +39,33 @@ class Reaction:
     caller_ends: bool = False
 
 
+def endpoint(contact: str) -> str:
+    """A contact without the variables before it."""
+    return bracketed(contact)[1]
+
+
 def offer(switch: Switch, queue: Queue, member: Member, agent: Agent, tier: Tier) -> None:
     """Run one offer to its end, in a greenlet of its own."""
     _Offer(switch, queue, member, agent, tier).run()
+
+
+def _ring_s(contact: str) -> float:
+    """How long a phone may ring: what the contact says, else what mod_callcenter allows."""
+    said = bracketed(contact)[0]
+    limits = [said[name] for name in ("leg_timeout", "originate_timeout") if said.get(name, "").isdecimal()]
+    return min([float(limit) for limit in limits] + [_ORIGINATE_S])
+
+
+def _exported(channel: Channel) -> list[tuple[str, str]]:
+    """What the member's variable cc_export_vars sends along to the agent's leg: itself, and what it names and is set.
+
+    A phone is shown the leg's `alert_info` as its Alert-Info.
+    """
+    names = channel.get("cc_export_vars")
+    if not names:
+        return []
+    found = [(name, channel.get(name)) for name in names.split(",")]
+    return [("cc_export_vars", names), *((name, value) for name, value in found if value)]
 
 
 class _Offer:
@@ -78,7 +103,7 @@ class _Offer:
 
     def _leg(self) -> Channel:
         member, agent = self._member, self._agent
-        contact = agent.contact or f"user/{agent.name}"
+        more, contact = bracketed(agent.contact or f"user/{agent.name}")
         called = contact.rpartition("/")[2]
         name = member.channel.variables.get("effective_caller_id_name") or member.cid_name
         number = member.channel.variables.get("effective_caller_id_number") or member.cid_number
@@ -92,8 +117,9 @@ class _Offer:
             variables=(
                 ("is_outbound", "true"), ("cc_queue", self._queue.name),
                 ("cc_queue_joined_epoch", str(member.joined_epoch)), ("cc_member_uuid", member.uuid),
-                ("cc_member_session_uuid", member.channel.uuid), ("cc_agent", agent.name),
-                ("cc_agent_type", agent.type), ("cc_side", "agent"),
+                ("cc_member_session_uuid", member.channel.uuid), ("cc_member_pre_answer_uuid", member.uuid),
+                ("cc_agent", agent.name), ("cc_agent_type", agent.type), ("cc_side", "agent"),
+                *_exported(member.channel), *more.items(),
             ),
         )
         leg.call_state = "DOWN"
@@ -102,22 +128,26 @@ class _Offer:
 
     def _ring(self, leg: Channel, reaction: Reaction) -> str:
         """Until the phone is answered (an empty text) or not (why not)."""
-        clock = self._switch.clock
-        if self._agent.contact.startswith("error/"):
-            return self._agent.contact.removeprefix("error/").upper()
+        clock, contact = self._switch.clock, endpoint(self._agent.contact)
+        if contact.startswith("error/"):
+            return contact.removeprefix("error/").upper()
+        if not self._switch.phones.reaches(contact):
+            return "USER_NOT_REGISTERED"
         self._switch.started(leg)
-        until = clock.now() + min(reaction.after_s, _ORIGINATE_S)
+        ring_s = _ring_s(self._agent.contact)
+        until = clock.now() + min(reaction.after_s, ring_s)
         while leg.up and (left := until - clock.now()) > 0:
             leg.wait(left)
-        if leg.up and not reaction.cause and reaction.after_s <= _ORIGINATE_S:
+        if leg.up and not reaction.cause and reaction.after_s <= ring_s:
             return ""
-        leg.hangup(reaction.cause or "NO_ANSWER", "agent")
+        leg.hangup(reaction.cause if reaction.after_s <= ring_s and reaction.cause else "NO_ANSWER", "agent")
         leg.finish()
         return leg.hangup_cause
 
     def _talk(self, leg: Channel, reaction: Reaction) -> None:
         member, agent, channel, clock = self._member, self._agent, self._member.channel, self._switch.clock
         leg.answer()
+        leg.set("cc_member_pre_answer_uuid", None)
         answered = clock.epoch()
         times = [
             ("CC-Agent-Called-Time", str(self._called)), ("CC-Agent-Answered-Time", str(answered)),
@@ -125,6 +155,7 @@ class _Offer:
         who = [("CC-Agent", agent.name), ("CC-Agent-System", _SYSTEM), ("CC-Agent-UUID", leg.uuid)]
         joined = [("CC-Member-Joined-Time", str(member.joined_epoch))]
         self._report("bridge-agent-start", [*who, *times, *joined, *self._identity(), *self._dnis()], leg)
+        self._record()
         channel.set("cc_agent_found", "true")
         channel.set("cc_agent_uuid", leg.uuid)
         channel.wake()
@@ -154,6 +185,15 @@ class _Offer:
                 ("CC-Hangup-Cause", "SUCCESS"), ("CC-Cause", "Terminated"), *who, *times,
                 ("CC-Member-Leaving-Time", ended), *joined, *self._identity(),
             ], channel)
+
+    def _record(self) -> None:
+        """Start the recording that the queue wants, the template filled in with the caller's variables."""
+        queue = self._centre.queues.get(self._queue.name, self._queue)
+        if queue.record_template:
+            channel = self._member.channel
+            path = channel.expand(queue.record_template)
+            channel.set("cc_record_filename", path)
+            channel.recordings.start(path)
 
     def _connected(self, leg: Channel) -> None:
         member, agent, channel, epoch = self._member, self._agent, self._member.channel, self._switch.clock.epoch()

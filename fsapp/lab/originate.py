@@ -13,7 +13,7 @@ from fsapp.lab.dialplan import Action
 if TYPE_CHECKING:
     from fsapp.lab.switch import Switch
 
-__all__ = ["originate"]
+__all__ = ["bracketed", "originate"]
 
 _BLOCK = re.compile(r"\s*(?:\{([^{}]*)\}|\[([^\[\]]*)\])")
 _APPLICATION = re.compile(r"&([A-Za-z0-9_]+)(?:\((.*)\))?\Z")
@@ -48,16 +48,21 @@ def originate(switch: Switch, arguments: str) -> str:
     return "-ERR CHAN_NOT_IMPLEMENTED\n"
 
 
-def _parse(arguments: str) -> _Order | None:
+def bracketed(text: str) -> tuple[dict[str, str], str]:
+    """The variables in braces and brackets before a dial string, and the rest of it."""
     variables: dict[str, str] = {}
-    text = arguments
     while found := _BLOCK.match(text):
         for pair in re.split(r"(?<!\\),", found[1] or found[2] or ""):
             name, _, value = pair.replace("\\,", ",").partition("=")
             if name:
                 variables[name.strip()] = value.strip("'")
         text = text[found.end():]
-    endpoint, _, then = text.strip().partition(" ")
+    return variables, text.strip()
+
+
+def _parse(arguments: str) -> _Order | None:
+    variables, text = bracketed(arguments)
+    endpoint, _, then = text.partition(" ")
     return _Order(variables, endpoint, then.strip()) if endpoint and then else None
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from gevent.event import Event
 
+from fsapp.lab import api
 from fsapp.lab.applications import APPLICATIONS
 from fsapp.lab.callcenter import TICK_S, Agent, CallCenter, Member, Queue, Tier
+from fsapp.lab.cc_load import FILE, Loader, written
 from fsapp.lab.channel import Channel, Profile
 from fsapp.lab.clock import Clock
+from fsapp.lab.configuration import Configuration
 from fsapp.lab.dialplan import Action, Dialplan
 from fsapp.lab.esl_out import socket_application
-from fsapp.lab.headers import Stamp, channel_block, serialize
+from fsapp.lab.headers import Stamp, channel_block, heartbeat, serialize
 from fsapp.lab.listener import Listener
-from fsapp.lab.offering import Reaction, offer
+from fsapp.lab.offering import Reaction, endpoint, offer
+from fsapp.lab.registrations import Phones
+from fsapp.lab.scripts import FOLDER, Scripts
 from fsapp.lab.waiting import callcenter_application
 from fsapp.log import get_logger
 from fsapp.spawn import spawn
@@ -39,6 +45,10 @@ def _never_answers(_agent: Agent, _channel: Channel) -> Reaction:
 class Switch:
     """A switch that runs in this process. Make it, `start` it, `call`, `stop` it.
 
+    Its queues, agents and tiers are those given; with `xml_handler`, the name of a script in the folder `scripts`,
+    those that its `xml_fetch` names (at the start, and whenever one is loaded). `variables` are global ones of the
+    switch, over those that the dialplan's files set. A heartbeat is told every `heartbeat_s` lab seconds.
+
     `phone` says what an agent's phone does with an offer, unless the agent's contact says it already. Observers get
     plain dicts with `event`, `at` (lab epoch seconds), `uuid`, `caller`, `called`, and by event:
     call_started; decided real_s (real seconds the app took); queue_joined queue, member, base_score, joined_at,
@@ -51,16 +61,27 @@ class Switch:
     def __init__(
         self, dialplan: Dialplan, queues: Iterable[Queue] = (), agents: Iterable[Agent] = (),
         tiers: Iterable[Tier] = (), *, clock: Clock | None = None, phone: Phone = _never_answers,
+        variables: Mapping[str, str] | None = None, scripts: Path | None = FOLDER, xml_handler: str = "",
+        heartbeat_s: float = 20.0,
     ) -> None:
         self.dialplan = dialplan
         self.clock = clock or Clock()
         self.core_uuid = str(uuid4())
+        self.variables = {"hostname": "lab", "core_uuid": self.core_uuid, **dialplan.variables, **(variables or {})}
         self.channels: dict[str, Channel] = {}
-        self.unregistered: set[str] = set()  # agents whose phones are not there
-        self.applications = {
-            **APPLICATIONS, "socket": socket_application, "callcenter": callcenter_application,
-        }
+        self.scripts = Scripts(self, scripts, xml_handler)
+        self.applications = {**APPLICATIONS, "socket": socket_application}
+        if self.scripts.there:
+            self.applications["python"] = self.scripts.handler
+        queues, agents, tiers = list(queues), list(agents), list(tiers)
         self.callcenter = CallCenter(self, queues, agents, tiers)
+        given = {} if xml_handler else {FILE: written(queues, agents, tiers)}
+        self.configuration = Configuration(self.scripts.xml_fetch, given)
+        self.loader = Loader(self.callcenter, self.configuration)
+        self.callcenter.load = lambda name: self.loader.queue(name, people=False)
+        self.phones = Phones(lambda: [agent.contact for agent in self.callcenter.agents.values()])
+        self.unregistered = self.phones.off  # agents whose phones are not there
+        self.heartbeat_s = heartbeat_s
         self.started_at = self.clock.now()
         self.sessions = 0
         self._phone = phone
@@ -70,12 +91,18 @@ class Switch:
         self._callers: dict[str, Channel] = {}
         self._stopping = Event()
         self._dispatcher: Any = None
+        self._heart: Any = None
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the dispatcher."""
+        """Load what there is to load, and start the dispatcher."""
+        if self.scripts.xml_handler and not self.loader.everything():
+            _log.error("callcenter_not_loaded")
+        else:
+            self.applications["callcenter"] = callcenter_application
         self._dispatcher = spawn(self._dispatch, name="lab-dispatcher")
+        self._heart = spawn(self._beat, name="lab-heart")
 
     def stop(self) -> None:
         """End every call and the dispatcher; waits until they have ended, at most _STOP_S real seconds."""
@@ -84,8 +111,9 @@ class Switch:
         self.hang_up_all("cut")
         for channel in left:
             channel.finished.wait(_STOP_S)
-        if self._dispatcher is not None:
-            self._dispatcher.join(_STOP_S)
+        for part in (self._dispatcher, self._heart):
+            if part is not None:
+                part.join(_STOP_S)
 
     def hang_up_all(self, why: str) -> None:
         """End every leg; `why` as in Channel.hangup."""
@@ -98,6 +126,20 @@ class Switch:
             self.callcenter.dispatch()
             next_at = max(next_at + TICK_S, self.clock.now())
             self.clock.wait(self._stopping, max(next_at - self.clock.now(), _SHORTEST_TICK_S * self.clock.speed))
+
+    def _beat(self) -> None:
+        while not self.clock.wait(self._stopping, self.heartbeat_s):
+            self.fire("HEARTBEAT", extra=heartbeat(
+                self.clock.now() - self.started_at, len(self.channels), self.sessions))
+
+    @property
+    def has_callcenter(self) -> bool:
+        """Whether mod_callcenter is loaded: it is not where there was no configuration for it."""
+        return "callcenter" in self.applications
+
+    def api(self, text: str) -> str | None:
+        """What an API command prints; None: there is no such command. May wait."""
+        return api.answer(self, text)
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -167,7 +209,7 @@ class Switch:
 
     def reaction(self, agent: Agent, channel: Channel) -> Reaction:
         """What the agent's phone does with an offer of this caller."""
-        return Reaction() if agent.contact.startswith("null/") else self._phone(agent, channel)
+        return Reaction() if endpoint(agent.contact).startswith("null/") else self._phone(agent, channel)
 
     def offer(self, queue: Queue, member: Member, agent: Agent, tier: Tier) -> None:
         """Ring an agent for a member the dispatcher chose."""
@@ -214,9 +256,11 @@ class Switch:
             return
         block = channel_block(channel, variables=variables) if channel is not None else ""
         text = serialize(self.stamp(name, subclass), front, block, extra, body)
-        headers = [("Event-Name", name), ("Unique-ID", uuid), *front, *extra]
-        if channel is not None:
-            headers += [(f"variable_{key}", value) for key, value in channel.variables.items()]
+        headers: list[tuple[str, str]] = []
+        if any(listener.filters for listener in wanting):
+            headers += [("Event-Name", name), ("Unique-ID", uuid), *front, *extra]
+            if channel is not None:
+                headers += [(f"variable_{key}", value) for key, value in channel.variables.items()]
         for listener in wanting:
             listener.deliver(text, headers)
 

@@ -22,12 +22,12 @@ _INT = 2**31 - 1
 def callcenter_application(channel: Channel, data: str) -> None:
     """`QUEUE`: answer the call and wait there; afterwards `cc_cause` says how it went.
 
-    Comes back at once, and does not answer, when there is no such queue.
+    A queue that is not loaded is asked for first. Comes back at once, and does not answer, when nobody knows it.
     """
     switch = channel.switch
     centre = switch.callcenter
     name = data.split(" ")[0]
-    queue = centre.queues.get(name)
+    queue = centre.find(name)
     if queue is None:
         _log.warning("queue_not_found", queue=name)
         return
@@ -54,7 +54,8 @@ def callcenter_application(channel: Channel, data: str) -> None:
         joined_at=member.joined_at, score=member.base_score, call_class=channel.variables.get("fsapp_class"),
         reason=channel.variables.get("fsapp_reason"), waiting=len(queue.waiting),
     )
-    reason = _wait(channel, queue, member)
+    reason = _wait(channel, member)
+    queue = centre.queues.get(name, queue)
     channel.set("cc_agent_found", None)
     if reason:
         _leave(channel, queue, member, reason)
@@ -81,18 +82,20 @@ def _identity(member: Member) -> list[tuple[str, str]]:
     ]
 
 
-def _deadline(queue: Queue, member: Member) -> float:
-    """The lab time of the half-second look that finds the wait over, counted in whole seconds of the clock."""
-    if not queue.wait_s:
+def _deadline(queue: Queue | None, member: Member) -> float:
+    """The lab time of the half-second look that finds the wait over, counted in whole seconds of the clock.
+
+    In a queue that is not loaded any more there is none.
+    """
+    if queue is None or not queue.wait_s:
         return member.joined_at + _FOREVER_S
     over = member.joined_epoch + queue.wait_s
     return member.joined_at + math.ceil((over - member.joined_at) / _CHECK_S) * _CHECK_S
 
 
-def _wait(channel: Channel, queue: Queue, member: Member) -> str:
+def _wait(channel: Channel, member: Member) -> str:
     """Until an agent is on the line (an empty text) or the member leaves (why)."""
-    clock = channel.switch.clock
-    deadline = _deadline(queue, member)
+    clock, queues = channel.switch.clock, channel.switch.callcenter.queues
     while channel.ready:
         if channel.variables.get("cc_agent_found"):
             return ""
@@ -102,7 +105,8 @@ def _wait(channel: Channel, queue: Queue, member: Member) -> str:
             if digit in keys:
                 channel.set("cc_exit_key", digit)
                 return "EXIT_WITH_KEY"
-        left = deadline - clock.now()
+        queue = None if member.forgotten else queues.get(member.queue)
+        left = _deadline(queue, member) - clock.now()
         if left <= 0 and not member.connecting:
             return "TIMEOUT"
         channel.wait(left if left > 0 else _FOREVER_S)
@@ -136,12 +140,14 @@ def talk(channel: Channel, leg: Channel) -> None:
         agent, caller_id_name=caller.caller_id_name, caller_id_number=caller.caller_id_number, index=agent.index + 1)
     channel.state, leg.state = "CS_SOFT_EXECUTE", "CS_EXCHANGE_MEDIA"
     channel.remember(f"uuid_br:{leg.uuid}")
+    leg.variables["call_uuid"] = channel.uuid
     channel.set("bridge_uuid", leg.uuid)
     channel.set("bridge_channel", leg.name)
     channel.set("last_bridge_to", leg.uuid)
     bridge = [("Bridge-A-Unique-ID", channel.uuid), ("Bridge-B-Unique-ID", leg.uuid)]
     switch.fire("CHANNEL_BRIDGE", channel, front=bridge)
     leg.bridged = channel.bridged = True
+    leg.bridged_us = channel.bridged_us = switch.clock_us()
     leg.wake()
     while channel.ready and leg.up:
         channel.wait(_FOREVER_S)

@@ -287,9 +287,10 @@ def test_queues_and_tiers_of_the_rules():
         ("sales@x", "1", 1), ("sales@x", "2", 10), ("agent-1@x", "1", 1)]
 
 
-def test_an_unknown_strategy_is_refused():
-    with pytest.raises(ValueError, match="longest-idle-agent"):
-        Queue("a", strategy="fastest")
+def test_an_unknown_strategy_goes_by_the_agents_order():
+    first, second = Tier("a", "1", position=1), Tier("a", "2", position=2)
+    queue = Queue("a", strategy="fastest")
+    assert queue.order(Agent("1", last_bridge_end=900), first) < queue.order(Agent("2"), second)
 
 
 def test_an_agent_removed_is_offered_nothing_more(make_switch):
