@@ -56,10 +56,10 @@ def check_dialplan(folder: Path, wanted: Wanted, freeswitch: Path | None = None)
 
 def _read_switch(freeswitch: Path, plan: _Plan) -> None:
     """The variables of the switch's own vars.xml come after the dialplan's, as it includes them first."""
-    path = freeswitch / "vars.xml"
-    root = read_file(path, plan.faults) if path.exists() else None
-    if root is not None:
-        plan.set_at |= variables(root, plan.values)
+    for path in (freeswitch / "vars.xml", freeswitch / "own/vars.xml"):
+        root = read_file(path, plan.faults) if path.exists() else None
+        if root is not None:
+            plan.set_at |= variables(root, plan.values)
 
 
 class _Plan:

@@ -156,3 +156,13 @@ def test_every_spelling_means_the_number(number, region, national):
     assert found[:3] == (number, number[1:], "00" + number[1:])
     assert all(normalise(spelling, region).e164 == number for spelling in found)
     assert national is None or found[3] == national
+
+
+def test_what_the_operator_owns_is_read_last(run, place):
+    own = place / "conf/freeswitch/own"
+    own.mkdir(exist_ok=True)
+    line = '<X-PRE-PROCESS cmd="set" data="fsapp_socket=127.0.0.1:8041"/>'
+    (own / "vars.xml").write_text(f"<include>{line}</include>\n")
+    status, _, err = run()
+    assert status == 1
+    assert any("own/vars.xml:1" in fault and "leads to 127.0.0.1:8041" in fault for fault in err), err

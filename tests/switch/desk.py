@@ -10,7 +10,20 @@ from types import TracebackType
 
 from phone import DEADLINE_S, offer, reply
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "authorization"]
+
+
+def authorization(challenge: str, user: str, uri: str, password: str) -> str:
+    """The header line that answers a 401 to a REGISTER."""
+    def md5(*parts: str) -> str:
+        return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+    asked = dict(re.findall(r'(realm|nonce)="([^"]*)"', challenge))
+    response = md5(md5(user, asked["realm"], password), asked["nonce"], md5("REGISTER", uri))
+    return (
+        f'Authorization: Digest username="{user}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", '
+        f'uri="{uri}", response="{response}", algorithm=MD5\r\n'
+    )
 
 
 class Desk:
@@ -51,7 +64,7 @@ class Desk:
             status = int(message.split()[1])
             if status != 401:
                 break
-            answer = self._digest(dict(re.findall(r'(realm|nonce)="([^"]*)"', message)), uri, password)
+            answer = authorization(message, self._user, uri, password)
         return status
 
     def answer(self) -> str:
@@ -75,13 +88,3 @@ class Desk:
             f"BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self._address};branch=z9hG4bK{secrets.token_hex(8)}\r\n"
             f"From: {ours}\r\nTo: {theirs}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
         ).encode(), self._switch)
-
-    def _digest(self, asked: dict[str, str], uri: str, password: str) -> str:
-        def md5(*parts: str) -> str:
-            return hashlib.md5(":".join(parts).encode()).hexdigest()
-
-        response = md5(md5(self._user, asked["realm"], password), asked["nonce"], md5("REGISTER", uri))
-        return (
-            f'Authorization: Digest username="{self._user}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", '
-            f'uri="{uri}", response="{response}", algorithm=MD5\r\n'
-        )

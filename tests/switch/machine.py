@@ -20,6 +20,8 @@ BOOT_S = 60.0
 DEADLINE_S = 20.0
 PASSWORD = "only-for-this-test"
 PERSONAL_WAIT_S = 2
+PORTS = ("trunk_port", "phone_port", "browser_port", "websocket_port", "peer_port", "event_port")
+PROFILES = 4
 FOLDERS = ("log", "db", "run", "scripts", "recordings", "storage", "cache", "temp", "certs")
 
 
@@ -59,14 +61,23 @@ def _shorten(sound: Path) -> None:
 
 
 class Switch:
-    """One process of FreeSWITCH. `start` returns when its event socket answers and its profiles run."""
+    """One process of FreeSWITCH. `start` returns when its event socket answers and its profiles run.
 
-    def __init__(self, freeswitch: str, folder: Path, environment: dict[str, str] | None = None) -> None:
+    `variables` are written to own/vars.xml, as an operator would; `modules` is a module folder instead of its own.
+    """
+
+    def __init__(
+        self, freeswitch: str, folder: Path, environment: dict[str, str] | None = None,
+        variables: dict[str, str] | None = None, modules: Path | None = None,
+    ) -> None:
         self._freeswitch = freeswitch
         # The sibling of the real file: what is on the PATH may be a link.
         self._cli = str(Path(freeswitch).resolve().with_name("fs_cli"))
         self.folder = folder
         self.app_port, self.trunk_port, self.phone_port, self.event_port = (_free_port() for _ in range(4))
+        self.browser_port, self.websocket_port, self.peer_port = (_free_port() for _ in range(3))
+        self._variables = variables or {}
+        self._modules = modules
         given = {"FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_PHONE_PASSWORD": "phone"}
         self._environment = given if environment is None else environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,6 +86,7 @@ class Switch:
         self._copy()
         options = [f"-{name}" for name in ("nf", "nc", "nonat", "nonatmap", "np")]
         options += ["-conf", str(self.folder / "conf/freeswitch"), "-sounds", str(self.folder / "sounds")]
+        options += ["-mod", str(self._modules)] if self._modules else []
         for name in FOLDERS:
             (self.folder / name).mkdir()
             options += [f"-{name}", str(self.folder / name)]
@@ -144,14 +156,19 @@ class Switch:
 
     def _copy(self) -> None:
         for part in ("conf/freeswitch", "dialplan", "sounds"):
-            shutil.copytree(ROOT / part, self.folder / part)
-        ports = {"trunk_port": self.trunk_port, "phone_port": self.phone_port, "event_port": self.event_port}
-        self._change("conf/freeswitch/vars.xml", {rf"(fsapp_{name})=\d+": str(port) for name, port in ports.items()})
+            shutil.copytree(ROOT / part, self.folder / part, ignore=shutil.ignore_patterns("own"))
+        self._own()
         self._change("dialplan/fsapp-vars.xml", {r"(fsapp_socket)=[^\"]+": f"127.0.0.1:{self.app_port}"})
         queues = "conf/freeswitch/autoload_configs/callcenter.conf.xml"
         for sound in (self.folder / "sounds").glob("*/*.wav"):
             _shorten(sound)
         self._change(queues, {r'("max-wait-time" value)="20': f'"{PERSONAL_WAIT_S}'})
+
+    def _own(self) -> None:
+        values = {f"fsapp_{name}": str(getattr(self, name)) for name in PORTS} | self._variables
+        lines = "".join(f'<X-PRE-PROCESS cmd="set" data="{name}={value}"/>\n' for name, value in values.items())
+        (self.folder / "conf/freeswitch/own").mkdir()
+        (self.folder / "conf/freeswitch/own/vars.xml").write_text(f"<include>\n{lines}</include>\n", encoding="utf-8")
 
     def _change(self, file: str, changes: dict[str, str]) -> None:
         path = self.folder / file
@@ -169,9 +186,26 @@ class Switch:
             return False
         return True
 
+    def addresses(self) -> set[str]:
+        """Every address that the process has a TCP or UDP socket on, as the kernel lists them: address:port in hex."""
+        assert self._process is not None
+        owned = set()
+        for entry in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            try:
+                owned.add(os.readlink(entry))
+            except FileNotFoundError:
+                continue
+        found = set()
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if f"socket:[{fields[9]}]" in owned:
+                    found.add(fields[1])
+        return found
+
     def _runs(self) -> bool:
         assert self._process is not None and self._process.poll() is None, "the switch has ended"
         return True
 
     def _ready(self) -> bool:
-        return self.cli("sofia status").count("RUNNING") == 2
+        return self.cli("sofia status").count("RUNNING") == PROFILES

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
 import pytest
+from browser import Browser
 from desk import Desk
 from machine import Switch, binary, wait_until
 
@@ -38,12 +40,38 @@ def test_loading_a_queue_logs_no_agent_out(switch: Switch) -> None:
     assert switch.cli("callcenter_config agent get status 1002").strip() == "Logged Out"
 
 
+def faults(switch: Switch) -> list[str]:
+    """What a boot has logged as wrong, calls not counted."""
+    text = (switch.folder / "log/freeswitch.log").read_text(errors="replace").split("New Channel")[0]
+    return [line for line in text.splitlines() if re.search(r"\[(?:ERR|CRIT|ALERT)\]", line)]
+
+
 def test_the_log_of_a_boot_has_no_fault(switch: Switch) -> None:
-    text = (switch.folder / "log/freeswitch.log").read_text(errors="replace").split("sofia/trunks/")[0]
-    assert not [line for line in text.splitlines() if "[ERR]" in line or "[CRIT]" in line]
+    assert not faults(switch)
 
 
-@pytest.mark.parametrize("password", ["ClueCon", "", "not\nset"])
+def test_every_module_is_there(switch: Switch) -> None:
+    text = (switch.folder / "conf/freeswitch/autoload_configs/modules.conf.xml").read_text()
+    modules = re.findall(r'<load module="([^"]+)"', text)
+    assert len(modules) > 10
+    assert [name for name in modules if switch.cli(f"module_exists {name}") != "true"] == []
+
+
+def test_everything_listens_on_loopback(switch: Switch) -> None:
+    ports = {int(address.rsplit(":", 1)[1], 16) for address in switch.addresses()}
+    assert {switch.trunk_port, switch.phone_port, switch.browser_port, switch.websocket_port, switch.peer_port,
+            switch.event_port} <= ports
+    assert [address for address in switch.addresses() if not address.startswith("0100007F:")] == []
+
+
+def test_the_variables_name_the_switch_and_its_folders(switch: Switch) -> None:
+    assert switch.cli("global_getvar fsapp_switch") == "main"
+    assert switch.cli("switchname") == "main"
+    assert switch.cli("global_getvar fsapp_recordings") == str(switch.folder / "recordings")
+    assert switch.cli("global_getvar fsapp_cdr") == str(switch.folder / "log/json_cdr")
+
+
+@pytest.mark.parametrize("password", ["ClueCon", "1234", "", "not\nset"])
 def test_the_event_socket_wants_its_own_password(switch: Switch, password: str) -> None:
     assert "UP" not in switch.cli("status", password)
 
@@ -67,12 +95,15 @@ def test_without_a_password_in_the_environment_nobody_gets_in(tmp_path: Path) ->
     switch = Switch(found, tmp_path, environment={})
     try:
         switch.start(ready=switch.listens)
-        for guess in ("ClueCon", "", "not", "not\nset", "not&#10;set"):
+        for guess in ("ClueCon", "1234", "", "not", "not\nset", "not&#10;set"):
             assert "UP" not in switch.cli("status", guess)
         wait_until(lambda: responds(switch.phone_port), "the phones' profile answers")
         with Desk(switch.phone_port, "1004") as desk:
-            for guess in ("", "phone", "not\nset"):
+            for guess in ("", "1234", "phone", "not\nset"):
                 assert desk.register(guess) == 403
+        with Browser(switch.websocket_port, "1004") as browser:
+            for guess in ("", "1234", "phone"):
+                assert browser.register(guess) == 403
     finally:
         switch.stop()
 
