@@ -17,6 +17,8 @@
         +-- Timeout             the switch did not answer in time
         +-- HangUp              the caller or the connection is gone: one signal, caught once, in the handler
         +-- UnsafeArgument      a value that would start a command of its own
+        +-- NoLink              no `fsapp link` runs for that switch, or it does not answer
+        +-- RequestRefused      the link will not do what it was asked to; holds every fault
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
-    "ContactsError", "DialplanError", "FsappError", "HangUp", "ListenError", "ProtocolError", "RulesError",
-    "ScenarioError", "SettingsError", "StateError", "StateRefused", "StateUnavailable", "SwitchError", "SwitchRefused",
-    "SwitchUnavailable", "Timeout", "UnsafeArgument",
+    "ContactsError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "ProtocolError",
+    "RequestRefused", "RulesError", "ScenarioError", "SettingsError", "StateError", "StateRefused",
+    "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
 ]
 
 
@@ -99,4 +101,12 @@ class HangUp(SwitchError):
 
 
 class UnsafeArgument(SwitchError):
+    pass
+
+
+class NoLink(SwitchError):
+    pass
+
+
+class RequestRefused(SwitchError):
     pass

@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 __all__ = [
-    "AgentState", "AgentStatus", "MemberState", "RememberedStatus", "Seen", "SeenAgent", "SeenCall", "SeenMember",
-    "SeenQueue", "SeenTier",
+    "AgentState", "AgentStatus", "Floor", "MemberState", "RememberedStatus", "Seen", "SeenAgent", "SeenCall",
+    "SeenMember", "SeenQueue", "SeenTier",
 ]
 
 
@@ -142,3 +142,19 @@ class Seen:
     queues: Mapping[str, SeenQueue] = field(default_factory=dict)
     members: Mapping[str, SeenMember] = field(default_factory=dict)
     calls: Mapping[str, SeenCall] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What is known of one switch, and how well. `synced_at`: when all of it was last read from the switch.
+
+    `heard_at`: when the switch last said anything. `up`: whether it answered then. `link`: the process that keeps this
+    up to date, empty when none does.
+    """
+
+    switch: str
+    seen: Seen
+    synced_at: datetime | None = None
+    heard_at: datetime | None = None
+    up: bool = False
+    link: str = ""

@@ -12,9 +12,10 @@
 | `fsapp:events` | stream | field `e`: msgpack of one event (see `stream`) | about `stream_length` entries |
 | `fsapp:{floor:SWITCH}:agents` | hash | agent -> msgpack (see `floor`) | as long as the switch has it |
 | `fsapp:{floor:SWITCH}:queues` | hash | queue -> msgpack | as long as the switch has it |
+| `fsapp:{floor:SWITCH}:tiers` | hash | `all` -> msgpack list | as long as the switch has them |
 | `fsapp:{floor:SWITCH}:members` | hash | uuid -> msgpack | as long as the switch has it |
 | `fsapp:{floor:SWITCH}:calls` | hash | uuid -> msgpack | as long as the switch has it |
-| `fsapp:{floor:SWITCH}:meta` | hash | core uuid, when it was last seen and synchronised | for ever |
+| `fsapp:{floor:SWITCH}:meta` | hash | core uuid, when it was last read and heard, whether it answers | for ever |
 | `fsapp:{floor:SWITCH}:lease` | string | who holds the link to this switch | LINK_LEASE_S after its last sign of life |
 | `fsapp:{floor:SWITCH}:requests` | list | msgpack of what the link is asked to do | REQUEST_S after the last one |
 | `fsapp:{floor:SWITCH}:answer:ID` | list | msgpack of the answer to one request | REQUEST_S |
@@ -66,5 +67,5 @@ def import_lease(batch: int) -> str:
 
 
 def floor(switch: str, part: str) -> str:
-    """What is kept of one switch; `part` is agents, queues, members, calls, meta, lease, requests or answer:ID."""
+    """What is kept of one switch; `part` as in the table above."""
     return f"fsapp:{{floor:{switch}}}:{part}"

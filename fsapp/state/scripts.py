@@ -6,7 +6,9 @@ then (taking back an import, a contact closed) deletes before it sets, and what 
 
 from __future__ import annotations
 
-__all__ = ["BEGIN_IMPORT", "FINISH_IMPORT", "LOAD_RULES", "SWAP", "WRITE_IMPORT"]
+__all__ = [
+    "BEGIN_IMPORT", "FINISH_IMPORT", "HOLD_LEASE", "LOAD_RULES", "RELEASE_LEASE", "SWAP", "WRITE_FLOOR", "WRITE_IMPORT",
+]
 
 # KEYS: state, lease prefix. ARGV: lease in seconds. Returns the new batch. Without a state the batches start at the
 # clock, so that they are newer than those of contacts that outlived it.
@@ -77,4 +79,40 @@ local version = redis.call('INCR', KEYS[1])
 redis.call('HSET', KEYS[2], version, ARGV[1])
 redis.call('HDEL', KEYS[2], version - tonumber(ARGV[2]))
 return version
+"""
+
+# KEYS: lease. ARGV: our token, its life in milliseconds, the token of a holder known to be dead ('' for none).
+# Returns {1, '', 0} when the lease is ours now, else {0, the holder's token, milliseconds left}.
+HOLD_LEASE = """
+local held = redis.call('GET', KEYS[1])
+if held == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]); return {1, '', 0} end
+if not held or held == ARGV[3] then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return {1, '', 0}
+end
+return {0, held, redis.call('PTTL', KEYS[1])}
+"""
+
+# KEYS: lease. ARGV: our token.
+RELEASE_LEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+# KEYS: lease, then hashes. ARGV: our token, 1 to replace the hashes or 0 to change them, then for each hash how many
+# fields are set, each with its value, and how many are removed, each by name. Returns 0, and does nothing, when the
+# lease is not ours. A hash that is replaced is deleted first, so that this works in a full Redis.
+WRITE_FLOOR = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local at = 3
+for k = 2, #KEYS do
+  if ARGV[2] == '1' then redis.call('DEL', KEYS[k]) end
+  local last = at + 2 * tonumber(ARGV[at])
+  for i = at + 1, last, 2 do redis.call('HSET', KEYS[k], ARGV[i], ARGV[i + 1]) end
+  at = last + 1
+  last = at + tonumber(ARGV[at])
+  for i = at + 1, last do redis.call('HDEL', KEYS[k], ARGV[i]) end
+  at = last + 1
+end
+return 1
 """

@@ -44,6 +44,6 @@ def test_every_key_is_in_the_table():
         keys.AGENT_STATUS,
     } | {
         keys.floor("SWITCH", part)
-        for part in ("agents", "queues", "members", "calls", "meta", "lease", "requests", "answer:ID")
+        for part in ("agents", "queues", "tiers", "members", "calls", "meta", "lease", "requests", "answer:ID")
     }
     assert named == made

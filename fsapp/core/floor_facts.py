@@ -1,0 +1,101 @@
+"""Facts about the floor for the event stream: what each holds, and which of them a gap has swallowed. Pure.
+
+A fact that happens once to a caller's stay in a queue, or to a call, has an id made of that uuid: found by an event and
+found again by comparing floors, it is the same fact twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from fsapp.core.floor import MemberState, Seen, SeenCall, SeenMember
+
+__all__ = ["Fact", "answered", "hung_up", "is_callers", "joined", "left", "recovered", "routed", "talked"]
+
+Fact = dict[str, Any]
+
+
+def recovered(before: Seen, after: Seen, at: datetime) -> tuple[Fact, ...]:
+    """The facts whose events were lost between two floors; ids are those the events would have given them.
+
+    Each has `recovered` True: its time is that of the comparison, and causes are not known.
+    """
+    return tuple({**fact, "recovered": True} for fact in _recovered(before, after, at))
+
+
+def _recovered(before: Seen, after: Seen, at: datetime) -> Iterator[Fact]:
+    for uuid, member in after.members.items():
+        known = before.members.get(uuid)
+        if known is None and member.state != MemberState.ABANDONED:
+            yield joined(after, member, member.joined_at or at)
+        if member.state == MemberState.ANSWERED and (known is None or known.state != MemberState.ANSWERED):
+            yield answered(after, member, member.answered_at or at)
+    for uuid, member in before.members.items():
+        known = after.members.get(uuid)
+        if known is not None and known.state != MemberState.ABANDONED:
+            continue
+        if member.state in (MemberState.WAITING, MemberState.TRYING):
+            yield left(before, member, at, "unknown", abandoned=member.call not in after.calls)
+        elif member.state == MemberState.ANSWERED:
+            yield talked(before, member, member.agent, at)
+    for uuid, call in before.calls.items():
+        if uuid not in after.calls and is_callers(call):
+            yield hung_up(call, at, "")
+
+
+def _about(seen: Seen, member: SeenMember, type_: str, id_: str, at: datetime, **fields: Any) -> Fact:
+    """A fact about a member, of whom there is one such fact."""
+    call = seen.calls.get(member.call)
+    return {
+        "type": type_, "id": f"{member.uuid}:{id_}", "at": at.timestamp(), "call": member.call, "member": member.uuid,
+        "queue": member.queue, **fields, **routed(call.variables if call is not None else {}),
+    }
+
+
+def routed(variables: Mapping[str, str]) -> dict[str, str]:
+    """How the call was decided."""
+    names = ("class", "decision", "campaign", "stage", "line", "contact")
+    return {name: variables[f"fsapp_{name}"] for name in names if variables.get(f"fsapp_{name}")}
+
+
+def joined(seen: Seen, member: SeenMember, at: datetime) -> Fact:
+    return _about(seen, member, "queue_joined", "joined", at, number=member.number, base_score=member.base_score)
+
+
+def answered(seen: Seen, member: SeenMember, at: datetime) -> Fact:
+    return _about(
+        seen, member, "call_answered", "answered", at, agent=member.agent, waited_s=_between(member.joined_at, at))
+
+
+def talked(seen: Seen, member: SeenMember, agent: str, at: datetime, agent_call: str = "") -> Fact:
+    return _about(
+        seen, member, "talk_ended", "talked", at, agent=agent, agent_call=agent_call,
+        talked_s=_between(member.answered_at, at))
+
+
+def left(seen: Seen, member: SeenMember, at: datetime, reason: str, *, abandoned: bool) -> Fact:
+    return _about(
+        seen, member, "call_abandoned" if abandoned else "call_left_queue", "left", at, reason=reason,
+        waited_s=_between(member.joined_at, at))
+
+
+def hung_up(call: SeenCall, at: datetime, cause: str) -> Fact:
+    return {
+        "type": "call_hung_up", "id": f"{call.uuid}:hung-up", "at": at.timestamp(), "call": call.uuid,
+        "direction": call.direction, "number": call.number, "called": call.called, "cause": cause,
+        "lasted_s": _between(call.created_at, at), "answered_s": _between(call.answered_at, at),
+        "variables": dict(call.variables),
+    }
+
+
+def is_callers(call: SeenCall) -> bool:
+    """Whether this is a caller's leg, not one to an agent's phone."""
+    side = call.variables.get("cc_side")
+    return side == "member" or (side != "agent" and call.direction == "inbound")
+
+
+def _between(start: datetime | None, end: datetime) -> float:
+    """Seconds with three digits; 0 where it never began."""
+    return 0.0 if start is None else round(max(0.0, (end - start).total_seconds()), 3)

@@ -1,0 +1,197 @@
+"""The floor of a switch in Redis: written whole or in part by the one who holds its link, read whole by anybody.
+
+Also the status each agent was last known to have, which outlives the switch. Decides nothing about any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TypeVar
+
+import msgpack
+from redis import Redis
+
+from fsapp.core.floor import Floor, RememberedStatus, Seen, SeenAgent, SeenCall, SeenMember, SeenQueue, SeenTier
+from fsapp.core.floor_events import Changes
+from fsapp.log import get_logger
+from fsapp.state import keys
+from fsapp.state.connection import redis_faults
+from fsapp.state.lease import holder_of
+from fsapp.state.scripts import WRITE_FLOOR
+
+__all__ = ["FloorWriter", "read_floor", "remember", "remembered"]
+
+_log = get_logger("floor")
+_PARTS: Mapping[str, type] = {
+    "agents": SeenAgent, "queues": SeenQueue, "members": SeenMember, "calls": SeenCall,
+}
+_ALL = "all"
+T = TypeVar("T")
+Fields = list[tuple[str, bytes]]
+
+
+class FloorWriter:
+    """Writes the floor of `switch` as the holder of its lease, whose token is `token`.
+
+    Each method returns False, and has written nothing, when another process holds the lease. StateUnavailable or
+    StateRefused when Redis does not take it.
+    """
+
+    def __init__(self, client: Redis, switch: str, token: bytes) -> None:
+        self._client = client
+        self._token = token
+        self._write = client.register_script(WRITE_FLOOR)
+        self._keys = {part: keys.floor(switch, part) for part in (*_PARTS, "tiers", "meta")}
+        self._lease = keys.floor(switch, "lease")
+
+    def whole(self, seen: Seen, at: datetime) -> bool:
+        """Exactly this is there now, and nothing else."""
+        content: dict[str, tuple[Fields, Iterable[str]]] = {
+            part: ([(key, _pack(value)) for key, value in getattr(seen, part).items()], ()) for part in _PARTS
+        }
+        content["tiers"] = ([(_ALL, msgpack.packb([_plain(tier) for tier in seen.tiers]))], ())
+        content["meta"] = (_meta(core_uuid=seen.core_uuid, synced_at=at, heard_at=at, up=True), ())
+        return self._run(content, replace=True)
+
+    def change(self, changes: Changes, heard_at: datetime) -> bool:
+        """This has changed."""
+        content: dict[str, tuple[Fields, Iterable[str]]] = {"meta": (_meta(heard_at=heard_at, up=True), ())}
+        for part in ("agents", "members", "calls"):
+            changed = getattr(changes, part)
+            if changed:
+                content[part] = (
+                    [(key, _pack(value)) for key, value in changed.items() if value is not None],
+                    [key for key, value in changed.items() if value is None],
+                )
+        return self._run(content, replace=False)
+
+    def down(self) -> bool:
+        """The switch does not answer: what is there grows old."""
+        return self._run({"meta": (_meta(up=False), ())}, replace=False)
+
+    def _run(self, content: Mapping[str, tuple[Fields, Iterable[str]]], *, replace: bool) -> bool:
+        args: list[Any] = [self._token, int(replace)]
+        for new, gone in content.values():
+            names = list(gone)
+            args.append(len(new))
+            for pair in new:
+                args.extend(pair)
+            args.append(len(names))
+            args.extend(names)
+        with redis_faults(self._client):
+            return bool(self._write(keys=[self._lease, *(self._keys[part] for part in content)], args=args))
+
+
+def read_floor(client: Redis, switch: str) -> Floor:
+    """What is known of `switch`, at one moment; an empty floor without times when no link has ever run for it."""
+    with redis_faults(client):
+        pipe = client.pipeline(transaction=True)
+        for part in (*_PARTS, "tiers", "meta"):
+            pipe.hgetall(keys.floor(switch, part))
+        *hashes, tiers, meta = pipe.execute()
+    parts = {
+        part: _unpacked(cls, found) for (part, cls), found in zip(_PARTS.items(), hashes, strict=True)
+    }
+    known = {key.decode(): _load(value) for key, value in meta.items()}
+    holder = holder_of(client, keys.floor(switch, "lease"))
+    seen = Seen(core_uuid=str(known.get("core_uuid", "")), tiers=_tiers(tiers.get(_ALL.encode())), **parts)
+    return Floor(
+        switch, seen, _when(known.get("synced_at")), _when(known.get("heard_at")), bool(known.get("up")),
+        str(holder or ""),
+    )
+
+
+def remembered(client: Redis) -> dict[str, RememberedStatus]:
+    """The status of each agent, as last remembered."""
+    with redis_faults(client):
+        found = client.hgetall(keys.AGENT_STATUS)
+    return _unpacked(RememberedStatus, found)
+
+
+def remember(client: Redis, statuses: Mapping[str, RememberedStatus | None]) -> None:
+    """Keep these; None forgets an agent."""
+    gone = [agent for agent, status in statuses.items() if status is None]
+    kept = {agent: _pack(status) for agent, status in statuses.items() if status is not None}
+    if not statuses:
+        return
+    with redis_faults(client):
+        pipe = client.pipeline(transaction=True)
+        if gone:
+            pipe.hdel(keys.AGENT_STATUS, *gone)
+        if kept:
+            pipe.hset(keys.AGENT_STATUS, mapping=kept)
+        pipe.execute()
+
+
+def _meta(**values: Any) -> Fields:
+    return [(name, msgpack.packb(_scalar(value))) for name, value in values.items()]
+
+
+def _pack(value: Any) -> bytes:
+    return msgpack.packb(_plain(value))
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """The fields of a value that differ from their defaults."""
+    found = {}
+    for name, default in _fields(type(value)).items():
+        item = getattr(value, name)
+        if item != default and not (isinstance(item, Mapping) and not item):
+            found[name] = _scalar(item)
+    return found
+
+
+def _scalar(item: Any) -> Any:
+    if isinstance(item, datetime):
+        return item.timestamp()
+    return dict(item) if isinstance(item, Mapping) else item
+
+
+@cache
+def _fields(cls: type) -> dict[str, Any]:
+    return {field.name: field.default for field in fields(cls)}
+
+
+@cache
+def _times(cls: type) -> frozenset[str]:
+    return frozenset(field.name for field in fields(cls) if "datetime" in str(field.type))
+
+
+def _unpacked(cls: type[T], found: Mapping[bytes, bytes]) -> dict[str, T]:
+    """Values by key. What cannot be read, of another version or broken, is left out and logged."""
+    values = {}
+    for key, packed in found.items():
+        try:
+            values[key.decode()] = _value(cls, msgpack.unpackb(packed))
+        except (ValueError, TypeError, AttributeError, OverflowError, msgpack.UnpackException) as error:
+            _log.warning("floor_entry_unreadable", kind=cls.__name__, error=repr(error))
+    return values
+
+
+def _value(cls: type[T], plain: Mapping[str, Any]) -> T:
+    """Fields that a newer version has added are left out."""
+    times = _times(cls)
+    return cls(**{
+        name: _when(item) if name in times else item for name, item in plain.items() if name in _fields(cls)
+    })
+
+
+def _tiers(packed: bytes | None) -> tuple[SeenTier, ...]:
+    found = _load(packed) if packed else None
+    if not isinstance(found, list):
+        return ()
+    return tuple(_value(SeenTier, plain) for plain in found if isinstance(plain, dict))
+
+
+def _load(packed: bytes) -> Any:
+    try:
+        return msgpack.unpackb(packed)
+    except (ValueError, msgpack.UnpackException):
+        return None
+
+
+def _when(epoch: Any) -> datetime | None:
+    return datetime.fromtimestamp(epoch, UTC) if isinstance(epoch, (int, float)) else None
