@@ -5,8 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
-    "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING", "REDIS_UP", "REFUSED",
-    "REGISTRY", "RULES_VERSION", "VISITS", "VISIT_SECONDS",
+    "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING", "HEALED", "REDIS_UP",
+    "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -23,3 +23,5 @@ REDIS_UP = Gauge("fsapp_redis_up", "1 while Redis answers", registry=REGISTRY)
 EVENTS_WAITING = Gauge("fsapp_events_waiting", "Events kept in memory until Redis takes them", registry=REGISTRY)
 EVENTS_LOST = Counter("fsapp_events_lost", "Events dropped since the memory for them was full", registry=REGISTRY)
 RULES_VERSION = Gauge("fsapp_rules_version", "The version of the rules in force", registry=REGISTRY)
+HEALED = Counter("fsapp_healed", "What was mended on the switch, by kind", ["kind"], registry=REGISTRY)
+UNMENDED = Counter("fsapp_unmended", "What could not be mended on the switch, by kind", ["kind"], registry=REGISTRY)

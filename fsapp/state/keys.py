@@ -19,7 +19,8 @@
 | `fsapp:{floor:SWITCH}:lease` | string | who holds the link to this switch | LINK_LEASE_S after its last sign of life |
 | `fsapp:{floor:SWITCH}:requests` | list | msgpack of what the link is asked to do | REQUEST_S after the last one |
 | `fsapp:{floor:SWITCH}:answer:ID` | list | msgpack of the answer to one request | REQUEST_S |
-| `fsapp:{agents}:status` | hash | agent -> msgpack of the remembered status (see `floor`) | for ever |
+| `fsapp:{agents}:status` | hash | agent -> msgpack of the remembered status (see `agents`) | for ever |
+| `fsapp:{agents}:runs` | hash | switch -> core uuid of the run with which these were last brought together | for ever |
 | `fsapp:probe` | string | nothing: written to see whether Redis takes writes | PROBE_S |
 
 NUMBER is the E.164 form with its plus. What stands in braces is the hash tag of Redis Cluster: all keys of one customer
@@ -29,9 +30,9 @@ live in one slot, and so do those of the rules and of the imports.
 from __future__ import annotations
 
 __all__ = [
-    "AGENT_STATUS", "ALL_CONTACTS", "EVENTS", "IMPORTS", "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S",
-    "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT", "RULES_VERSIONS", "contacts", "floor", "import_lease", "rights",
-    "sticky",
+    "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "EVENTS", "IMPORTS", "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S",
+    "LINK_LEASE_S", "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT", "RULES_VERSIONS", "contacts", "floor",
+    "import_lease", "rights", "sticky",
 ]
 
 LEASE_S = 30
@@ -47,6 +48,7 @@ RULES_CURRENT = "fsapp:{rules}:current"
 RULES_VERSIONS = "fsapp:{rules}:versions"
 EVENTS = "fsapp:events"
 AGENT_STATUS = "fsapp:{agents}:status"
+AGENT_RUNS = "fsapp:{agents}:runs"
 PROBE = "fsapp:probe"
 
 

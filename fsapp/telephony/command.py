@@ -17,8 +17,8 @@ from fsapp.core.clean import clean_text
 from fsapp.errors import UnsafeArgument
 
 __all__ = [
-    "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "api", "auth", "bgapi", "execute", "hangup", "line",
-    "linger", "multiset", "set_profile_var", "subscribe", "transfer", "value",
+    "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "api", "auth", "bgapi", "callcenter", "execute",
+    "hangup", "line", "linger", "multiset", "set_profile_var", "subscribe", "transfer", "uuid_transfer", "value",
 ]
 
 CONNECT = b"connect\n\n"
@@ -39,6 +39,8 @@ _EXTENSION = re.compile(r"[A-Za-z0-9_+*#.@-]{1,128}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _EVENT = re.compile(r"[A-Za-z0-9_:.-]{1,64}\Z")
 _UUID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+_WORD = re.compile(r"[A-Za-z0-9_@.:/+-]{1,255}\Z")
+_QUOTED = re.compile(r"[^'\\`]{1,1000}\Z")
 
 
 def value(text: str) -> str:
@@ -116,6 +118,25 @@ def api(command: str) -> bytes:
 def bgapi(command: str, job_uuid: str) -> bytes:
     """An api command that runs in the background; its BACKGROUND_JOB carries `job_uuid`."""
     return line(f"bgapi {_given(command)}")[:-1] + f"Job-UUID: {_matching('uuid', job_uuid, _UUID)}\n\n".encode()
+
+
+def callcenter(*words: str) -> str:
+    """An api command of mod_callcenter. What is no plain word (a status, a contact) is quoted.
+
+    UnsafeArgument if a word is empty or would not come out of its quotes as it went in: the module takes the line apart
+    at spaces, knows single quotes and backslashes, and expands `${...}` in a contact when it calls it.
+    """
+    parts = ["callcenter_config"]
+    for word in words:
+        plain = _WORD.match(word)
+        parts.append(word if plain else f"'{_matching('word for mod_callcenter', word, _QUOTED)}'")
+    return _argument("command of mod_callcenter", " ".join(parts))
+
+
+def uuid_transfer(call: str, extension: str, context: str) -> str:
+    """The api command that moves a call, from outside of it, to an extension of the XML dialplan's `context`."""
+    extension = _matching("extension", extension, _EXTENSION)
+    return f"uuid_transfer {_matching('uuid', call, _UUID)} {extension} XML {_matching('context', context, _NAME)}"
 
 
 def auth(password: str) -> bytes:
