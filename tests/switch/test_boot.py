@@ -89,10 +89,12 @@ def responds(port: int) -> bool:
     return True
 
 
-def test_without_a_password_in_the_environment_nobody_gets_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [None, "", "ClueCon", "1234"])
+def test_without_a_password_of_its_own_nobody_gets_in(tmp_path: Path, given: str | None) -> None:
     found = binary()
     assert found is not None
-    switch = Switch(found, tmp_path, environment={})
+    environment = {} if given is None else {"FSAPP_SWITCH_PASSWORD": given, "FSAPP_PHONE_PASSWORD": given}
+    switch = Switch(found, tmp_path, environment)
     try:
         switch.start(ready=switch.listens)
         for guess in ("ClueCon", "1234", "", "not", "not\nset", "not&#10;set"):
@@ -104,6 +106,8 @@ def test_without_a_password_in_the_environment_nobody_gets_in(tmp_path: Path) ->
         with Browser(switch.websocket_port, "1004") as browser:
             for guess in ("", "1234", "phone"):
                 assert browser.register(guess) == 403
+        said = "FSAPP_SWITCH_PASSWORD is a password everybody knows" in (tmp_path / "output").read_text()
+        assert said == bool(given)
     finally:
         switch.stop()
 

@@ -14,6 +14,7 @@ from machine import PASSWORD, Switch, binary, wait_until
 from phone import DEADLINE_S, Phone
 
 SECRET = "of-the-trunk"
+DIFFICULT = """a&b<c>"d" 'e' $f %{g} \\h;i"""
 
 
 def test_a_browser_registers_with_the_password_and_is_found(switch: Switch) -> None:
@@ -99,7 +100,8 @@ def another_switch(tmp_path: Path) -> Iterator:
     switches = []
 
     def start(**variables: str) -> Switch:
-        environment = {"FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_TRUNK_PASSWORD": SECRET}
+        environment = {"FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_TRUNK_PASSWORD": SECRET,
+                       "FSAPP_PHONE_PASSWORD": DIFFICULT}
         switches.append(Switch(found, tmp_path, environment, variables))
         switches[-1].start()
         return switches[-1]
@@ -132,6 +134,8 @@ def test_a_trunk_registers_where_it_is_told_to(another_switch, provider: Provide
     assert re.search(r"(?m)^From: <sip:centre@", register)
     assert SECRET not in register
     assert "trunk" in switch.cli("sofia status")
+    with Desk(switch.phone_port, "1001") as desk:
+        assert desk.register(DIFFICULT) == 200, "any character may be in a password"
 
 
 def test_without_a_trunk_no_call_goes_out(switch: Switch) -> None:
