@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-__all__ = ["configure", "get_logger", "mask"]
+__all__ = ["configure", "get_logger", "mask", "mask_personal"]
 
 _PERSONAL = frozenset({"caller", "name", "number", "contact"})
 _DIGITS = re.compile(r"\d(?=\d{3})")
@@ -23,7 +23,8 @@ def mask(value: str) -> str:
     return head + _DIGITS.sub("*", tail)
 
 
-def _masker(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def mask_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A step of the log chain: numbers masked, names hidden."""
     for key in _PERSONAL & event.keys():
         if isinstance(event[key], str):
             event[key] = "***" if key == "name" and event[key] else mask(event[key])
@@ -51,7 +52,7 @@ def configure(level: str = "info", *, json: bool = False, mask_numbers: bool = T
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if mask_numbers:
-        processors.append(_masker)
+        processors.append(mask_personal)
     processors.append(structlog.processors.format_exc_info)
     processors.append(
         structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

@@ -84,11 +84,16 @@ def _switch_faults(settings: Settings, rules: Rules | None) -> list[str]:
             return [f"the switch at {settings.switch} has no {name}: load it in modules.conf.xml" for name in missing]
         # The first line names the columns, the last is the command's own +OK.
         table = link.api("callcenter_config queue list").splitlines()[1:]
-    known = {row.partition("|")[0] for row in table}
+        known = {row.partition("|")[0] for row in table}
+        # A switch that gets its queues from the rules loads each when it is first needed.
+        missing = [
+            name for name in (rules.queues if rules else ())
+            if name not in known and "+OK" not in link.api(f"callcenter_config queue load {name}")
+        ]
     return [
-        f"the switch at {settings.switch} has no queue {name}: add it to callcenter.conf.xml, then "
-        f"`fs_cli -x 'callcenter_config queue load {name}'`"
-        for name in (rules.queues if rules else ()) if name not in known
+        f"the switch at {settings.switch} has no queue {name}: have it load mod_python3 with python.conf.xml, or put "
+        "what `fsapp switch config` prints into its callcenter.conf.xml and `reloadxml`"
+        for name in missing
     ]
 
 

@@ -25,11 +25,14 @@ _QUIET_S = 60.0   # real seconds without any event after which the calls left ar
 
 
 def build_switch(rules: Rules, scenario: Scenario, dialplan: Dialplan) -> Switch:
-    """A switch with the queues, agents and tiers of the rules, its agents behaving as in the scenario; not started."""
+    """A switch with the queues, agents and tiers of the rules, its agents behaving as in the scenario; not started.
+
+    It has no scripts of its own: they would ask the Redis and the snapshot of this machine.
+    """
     queues, tiers = from_rules(rules.queues.values())
     return Switch(
         dialplan, queues, agents(list(rules.agents), scenario), tiers, clock=Clock(scenario.speed),
-        phone=Phones(scenario),
+        phone=Phones(scenario), scripts=None,
     )
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from fsapp.core.rules import Rules
 from fsapp.core.score import MAX_SCORE
-from fsapp.rules.callcenter import check_callcenter
+from fsapp.rules.callcenter import CALLCENTER, check_callcenter
 from fsapp.rules.spellings import neighbours, spellings
 from fsapp.rules.switch_xml import Node, expand, read_file, variables
 
 __all__ = ["CALLCENTER", "Wanted", "check_dialplan"]
 
-CALLCENTER = "autoload_configs/callcenter.conf.xml"
 VISIT, QUEUE, UNKNOWN, CONTEXT = "fsapp-visit", "fsapp-queue", "fsapp-unknown", "fsapp"
+FALLBACK = "fsapp-fallback"
+_SCRIPT = "fsapp_fallback"
+_HAS_PYTHON = "${module_exists(mod_python3)}"
 _UNSET = re.compile(r"\$\$\{(fsapp_[^{}]*)\}")
 _SHOWN = 3
 
@@ -45,12 +47,8 @@ def check_dialplan(folder: Path, wanted: Wanted, freeswitch: Path | None = None)
         return faults or [f"{folder}: no dialplan here: name the folder that holds fsapp.xml with --dialplan"]
     if not faults:
         _Check(plan, wanted).run()
-    if freeswitch is not None and (freeswitch / CALLCENTER).exists():
-        root = read_file(freeswitch / CALLCENTER, faults)
-        if root is not None:
-            check_callcenter(root, plan.values, wanted.rules, faults)
-    elif freeswitch is not None:
-        faults.append(f"{freeswitch / CALLCENTER}: is not there: name the switch's conf folder with --freeswitch")
+    if freeswitch is not None:
+        check_callcenter(freeswitch, plan.values, wanted.rules, faults)
     return faults
 
 
@@ -122,6 +120,7 @@ class _Check:
         self._transfers()
         self._numbers()
         self._fallback()
+        self._decides_inside()
         self._patience()
 
     def _fault(self, where: Node | Path, message: str) -> None:
@@ -253,6 +252,19 @@ class _Check:
         if not re.fullmatch("[0-9]{1,10}", score) or int(score) > MAX_SCORE:
             at = self.plan.set_at.get("fsapp_fallback_score", self.plan.folder)
             self._fault(at, f"fsapp_fallback_score is {score!r}: write a whole number up to {MAX_SCORE}")
+
+    def _decides_inside(self) -> None:
+        """The script inside the switch comes before what the dialplan decides alone, and only where there is Python."""
+        found = list(self.plan.matching(CONTEXT, FALLBACK))
+        if not found:
+            return  # a transfer that leads to nowhere, and said
+        first = found[0]
+        if ("python", _SCRIPT) not in [(a.get("application"), a.get("data")) for a in self.plan.actions(first)]:
+            self._fault(first, f"{FALLBACK} does not begin with `python {_SCRIPT}`: put it first")
+        elif first.get("continue") != "true":
+            self._fault(first, f"nothing follows `python {_SCRIPT}` where it does not decide: write continue=\"true\"")
+        elif (_HAS_PYTHON, "^true$") not in [(c.get("field"), c.get("expression")) for c in first.all("condition")]:
+            self._fault(first, f"a switch without Python hangs up there: add the condition {_HAS_PYTHON}")
 
     def _patience(self) -> None:
         at = self.plan.set_at.get("fsapp_patience", self.plan.folder)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import redis
 from redis.backoff import NoBackoff
@@ -23,10 +24,9 @@ from redis.retry import Retry
 
 from fsapp.errors import StateError, StateRefused, StateUnavailable
 from fsapp.log import get_logger
-from fsapp.settings import Settings
 from fsapp.state import keys
 
-__all__ = ["OLDEST", "PATIENT_S", "address", "check", "connect", "redis_faults", "translate"]
+__all__ = ["OLDEST", "PATIENT_S", "Address", "address", "check", "connect", "redis_faults", "translate"]
 
 OLDEST = (6, 2)
 PATIENT_S = 30.0
@@ -34,7 +34,17 @@ PATIENT_S = 30.0
 _log = get_logger("state")
 
 
-def connect(settings: Settings, timeout_s: float | None = None) -> redis.Redis:
+class Address(Protocol):
+    """Where Redis is, and how many seconds a wait for it may take: the settings, or what a script in the switch has."""
+
+    @property
+    def redis_url(self) -> str: ...
+
+    @property
+    def redis_timeout_s(self) -> float: ...
+
+
+def connect(settings: Address, timeout_s: float | None = None) -> redis.Redis:
     """A client for `settings.redis_url`; it connects at the first command.
 
     Every wait for Redis ends after `timeout_s`, else after `settings.redis_timeout_s`. StateRefused if the address

@@ -28,6 +28,8 @@ def save(path: str | os.PathLike[str], version: int, document: dict[str, Any]) -
             temporary = file.name
             file.write(content)
             file.flush()
+            # The scripts inside the switch read it as the switch's user.
+            os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:

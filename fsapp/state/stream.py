@@ -1,4 +1,4 @@
-"""The event stream: how an event is written down, and reading it. Writing it to Redis is `batch.EventWriter`.
+"""The event stream: how an event is written down, adding some and reading them. Writing many is `batch.EventWriter`.
 
 An event is a dict: `type` (`call_routed`, `call_ended`, `call_refused`), `id` (unique: an event may come twice after an
 outage, drop the second), `at` (epoch seconds), `call` (the call's uuid), and what else belongs to its type.
@@ -6,7 +6,7 @@ outage, drop the second), `at` (epoch seconds), `call` (the call's uuid), and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgpack
@@ -16,7 +16,7 @@ from fsapp.log import get_logger
 from fsapp.state import keys
 from fsapp.state.connection import redis_faults
 
-__all__ = ["BEGINNING", "FIELD", "decode", "encode", "read", "tail"]
+__all__ = ["BEGINNING", "FIELD", "add", "decode", "encode", "read", "tail"]
 
 FIELD = b"e"
 BEGINNING = "0"
@@ -39,6 +39,18 @@ def decode(value: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise ValueError("not an event: not a map")
     return event
+
+
+def add(client: redis.Redis, payloads: Sequence[bytes]) -> None:
+    """Add encoded events in one go; StateUnavailable or StateRefused when Redis does not take them.
+
+    Cuts nothing off the stream: how long it may be is for `fsapp serve` to say.
+    """
+    with redis_faults(client):
+        pipeline = client.pipeline(transaction=False)
+        for payload in payloads:
+            pipeline.xadd(keys.EVENTS, {FIELD: payload})
+        pipeline.execute()
 
 
 def read(

@@ -8,10 +8,15 @@ import pytest
 
 from fsapp.cli.root import main
 from fsapp.core.numbers import normalise
+from fsapp.core.queue_xml import callcenter_document
+from fsapp.core.rules import Rules
+from fsapp.rules import load_folder
 from fsapp.rules.spellings import spellings
 
 ROOT = Path(__file__).parents[2]
 CALLCENTER = "conf/freeswitch/autoload_configs/callcenter.conf.xml"
+PYTHON = "conf/freeswitch/autoload_configs/python.conf.xml"
+MODULES = "conf/freeswitch/autoload_configs/modules.conf.xml"
 
 
 @pytest.fixture
@@ -89,15 +94,9 @@ FAULTS = [
     ("dialplan/fsapp-vars.xml", "=100000000", "=9999999999", "write a whole number up to 2147483647"),
     ("dialplan/fsapp-vars.xml", "_patience=15", "_patience=10", "more than visit_s, which is 10"),
     ("dialplan/fsapp-vars.xml", "_patience=15", "_patience=", "fsapp_patience is ''"),
-    (CALLCENTER, '<queue name="vip@', '<queue name="vips@', "queue vip@fsapp of the rules is missing"),
-    (CALLCENTER, '"time-base-score" value="system"', '"time-base-score" value="queue"', "time-base-score is queue"),
-    (CALLCENTER, '"max-wait-time" value="20"', '"max-wait-time" value="30"', "max-wait-time is 30, the rules want 20"),
-    (CALLCENTER, '<agent name="1006"', '<agent name="1007"', "agent 1006 of the rules is missing"),
-    (CALLCENTER, 'level="3"', 'level="4"', "agent 1001 in web-leads.new@fsapp: level is 4, the rules want 3"),
-    (CALLCENTER, '<tier agent="1001" queue="group-sales', '<tier agent="1006" queue="group-sales',
-     "agent 1001 has no tier in group-sales@fsapp"),
-    (CALLCENTER, '<tier agent="1001" queue="group-sales', '<tier agent="1006" queue="group-sales',
-     "agent 1006 takes no inbound calls in group-sales@fsapp"),
+    ("dialplan/fsapp.xml", 'continue="true"', "", "write continue"),
+    ("dialplan/fsapp.xml", 'data="fsapp_fallback"', 'data="other"', "does not begin with `python fsapp_fallback`"),
+    ("dialplan/fsapp.xml", "${module_exists(mod_python3)}", "${module_exists(mod_python)}", "hangs up there"),
 ]
 
 
@@ -112,7 +111,57 @@ def test_a_fault_is_a_line_with_its_file(run, place, file, old, new, line):
     assert all(part in found[0] for part in ("fsapp: ", "/" if "/" in found[0] else "dialplan"))
 
 
+FILE_FAULTS = [
+    ('<queue name="vip@', '<queue name="vips@', "queue vip@fsapp of the rules is missing"),
+    ('"time-base-score" value="system"', '"time-base-score" value="queue"', "time-base-score is queue"),
+    ('"max-wait-time" value="20"', '"max-wait-time" value="30"', "max-wait-time is 30, the rules want 20"),
+    ('<agent name="1006"', '<agent name="1007"', "agent 1006 of the rules is missing"),
+    ('level="3"', 'level="4"', "agent 1001 in web-leads.new@fsapp: level is 4, the rules want 3"),
+    ('<tier agent="1001" queue="group-sales', '<tier agent="1006" queue="group-sales',
+     "agent 1001 has no tier in group-sales@fsapp"),
+    ('<tier agent="1001" queue="group-sales', '<tier agent="1006" queue="group-sales',
+     "agent 1006 takes no inbound calls in group-sales@fsapp"),
+]
+
+
+def printed(place):
+    """The switch's file is what `fsapp switch config` prints."""
+    rules = Rules.from_document(load_folder(place / "conf/rules"))
+    (place / CALLCENTER).write_text(callcenter_document(rules))
+
+
+@pytest.mark.parametrize(("old", "new", "line"), FILE_FAULTS)
+def test_a_switch_without_python_needs_all_of_it_in_its_file(run, place, old, new, line):
+    (place / PYTHON).unlink()
+    printed(place)
+    assert run()[::2] == (0, [])
+    change(place, CALLCENTER, old, new)
+    status, _, err = run()
+    assert status == 1
+    assert [said for said in err if said.startswith(f"fsapp: {CALLCENTER}:") and line in said], err
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [
+    (PYTHON, "fsapp_queues", "other"), (PYTHON, 'value="configuration"', 'value="directory"'),
+    (MODULES, "mod_python3", "mod_lua"),
+])
+def test_a_switch_that_does_not_ask_for_queues_needs_them_in_its_file(run, place, file, old, new):
+    assert run()[0] == 0
+    change(place, file, old, new)
+    _, _, err = run()
+    advice = "is missing: put what `fsapp switch config` prints into the file"
+    assert len([line for line in err if advice in line]) == 18
+
+
+@pytest.mark.parametrize(("old", "new"), [item[:2] for item in FILE_FAULTS if "is missing" not in item[2]])
+def test_what_is_said_otherwise_is_a_fault_for_every_switch(run, place, old, new):
+    printed(place)
+    change(place, CALLCENTER, old, new)
+    assert run()[0] == 1
+
+
 def test_all_faults_are_said_at_once(run, place):
+    printed(place)
     change(place, "dialplan/fsapp-vars.xml", "127.0.0.1:8040", "127.0.0.1:8041")
     change(place, "dialplan/fsapp-vars.xml", "=helpdesk@", "=nothing@")
     change(place, CALLCENTER, 'level="3"', 'level="4"')
@@ -121,6 +170,7 @@ def test_all_faults_are_said_at_once(run, place):
 
 
 def test_an_agent_without_inbound_calls_has_no_tier(run, place):
+    printed(place)
     change(place, "conf/rules/campaigns.toml", "1001 = 8", "1001 = 0")
     _, _, err = run()
     what = "agent 1001 takes no inbound calls in web-leads.new@fsapp by the rules: remove it"

@@ -74,9 +74,20 @@ def test_a_switch_without_a_queue_and_a_dialplan_for_another_address(
 ) -> None:
     _load(redis_client)
     del switch.callcenter.queues["helpdesk@fsapp"]
+    for name, text in switch.configuration.files.items():
+        switch.configuration.files[name] = text.replace("helpdesk@fsapp", "gone@fsapp")
     faults = preflight(_settings(redis_server, switch, listen="127.0.0.1:9999"))
     assert any("fsapp_socket" in fault or "9999" in fault for fault in faults)
     assert any("no queue helpdesk@fsapp" in fault for fault in faults)
+
+
+def test_a_queue_that_is_loaded_when_it_is_needed_is_no_fault(
+    redis_server: Any, redis_client: Any, switch: Any,
+) -> None:
+    _load(redis_client)
+    del switch.callcenter.queues["helpdesk@fsapp"]
+    assert preflight(_settings(redis_server, switch)) == []
+    assert "helpdesk@fsapp" in switch.callcenter.queues
 
 
 def test_nobody_at_the_switchs_address(redis_server: Any, redis_client: Any, switch: Any) -> None:

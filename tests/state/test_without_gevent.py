@@ -1,4 +1,4 @@
-"""Code inside the switch uses the state without gevent: only `batch` may need it."""
+"""Code inside the switch uses the state without gevent and without pydantic: only `batch` may need the first."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ def test_only_batch_needs_gevent():
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"
         "    importlib.import_module('fsapp.state.' + name)\n"
-        "    if 'gevent' in sys.modules: print(name); break\n"
+        "    if {'gevent', 'pydantic'} & sys.modules.keys(): print(name); break\n"
     )
     wanted = [name for name in MODULES if name != "batch"] + ["batch"]
     done = subprocess.run(

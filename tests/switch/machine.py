@@ -8,12 +8,20 @@ import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Switch", "binary", "wait_until"]
+from fsapp.core.queue_xml import callcenter_document
+from fsapp.core.rules import Rules
+from fsapp.rules import load_folder
+from fsapp.state import snapshot
+
+__all__ = ["Switch", "binary", "rules_document", "wait_until"]
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOT_S = 60.0
@@ -51,6 +59,13 @@ def _free_port() -> int:
             return port
 
 
+def rules_document() -> dict[str, Any]:
+    """The example centre's rules, but that nobody waits long for one agent or group."""
+    document = load_folder(ROOT / "conf/rules")
+    document["centre"] |= {"agent_wait_s": PERSONAL_WAIT_S, "group_wait_s": PERSONAL_WAIT_S}
+    return document
+
+
 def _shorten(sound: Path) -> None:
     """Leave a quarter of a second: the tests need not hear it all."""
     with wave.open(str(sound), "rb") as source:
@@ -79,6 +94,14 @@ class Switch:
         self._variables = variables or {}
         self._modules = modules
         given = {"FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_PHONE_PASSWORD": "phone"}
+        self.snapshot = folder / "rules.snapshot"
+        # Nobody listens there until a test leads this to a Redis.
+        self.redis_socket = folder / "redis.sock"
+        self._python = {
+            "PYTHONPATH": os.pathsep.join([sysconfig.get_path("purelib"), str(ROOT), str(ROOT / "scripts/switch")]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "FSAPP_SNAPSHOT": str(self.snapshot), "FSAPP_REDIS_URL": f"unix://{self.redis_socket}",
+        }
         self._environment = given if environment is None else environment
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,7 +116,7 @@ class Switch:
         with open(self.folder / "output", "wb") as output:
             self._process = subprocess.Popen(
                 [self._freeswitch, *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env={"PATH": "/usr/local/bin:/usr/bin:/bin"} | self._environment,
+                env={"PATH": "/usr/local/bin:/usr/bin:/bin"} | self._python | self._environment,
             )
         try:
             wait_until(lambda: self._runs() and (ready or self._ready)(), "the switch is up", BOOT_S)
@@ -149,6 +172,17 @@ class Switch:
         self._change("dialplan/fsapp-vars.xml", {rf"({name})=[^\"]+": value})
         self.cli("reloadxml")
 
+    @contextmanager
+    def without_python(self) -> Iterator[None]:
+        """The dialplan runs as on a switch that has no mod_python3."""
+        self._change("dialplan/fsapp.xml", {r'(field)="\$\{module_exists\(\w+\)': '"${module_exists(mod_none)'})
+        self.cli("reloadxml")
+        try:
+            yield
+        finally:
+            shutil.copy(ROOT / "dialplan/fsapp.xml", self.folder / "dialplan")
+            self.cli("reloadxml")
+
     def settle(self) -> None:
         """No call is left."""
         self.cli("hupall")
@@ -159,10 +193,13 @@ class Switch:
             shutil.copytree(ROOT / part, self.folder / part, ignore=shutil.ignore_patterns("own"))
         self._own()
         self._change("dialplan/fsapp-vars.xml", {r"(fsapp_socket)=[^\"]+": f"127.0.0.1:{self.app_port}"})
-        queues = "conf/freeswitch/autoload_configs/callcenter.conf.xml"
         for sound in (self.folder / "sounds").glob("*/*.wav"):
             _shorten(sound)
-        self._change(queues, {r'("max-wait-time" value)="20': f'"{PERSONAL_WAIT_S}'})
+        snapshot.save(self.snapshot, 1, rules_document())
+        # Agents and tiers are the link's to add; queues are asked for by the switch.
+        document = callcenter_document(Rules.from_document(rules_document()))
+        staff = re.sub("<queues>.*</queues>", "<queues/>", document, flags=re.DOTALL)
+        (self.folder / "conf/freeswitch/autoload_configs/callcenter.conf.xml").write_text(staff, encoding="utf-8")
 
     def _own(self) -> None:
         values = {f"fsapp_{name}": str(getattr(self, name)) for name in PORTS} | self._variables

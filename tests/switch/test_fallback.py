@@ -1,8 +1,11 @@
-"""Calls on a real switch while fsapp is down, over its limit, silent broken off: none is lost or left in silence."""
+"""Calls on a real switch while fsapp is down, over its limit, silent, broken off: none is lost or left in silence.
+
+Here the switch has no Python: the dialplan alone decides. With it: test_inswitch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from socket import socket
 
 import pytest
@@ -10,6 +13,12 @@ from app import EXIT, App, connect, execute
 from desk import Desk
 from machine import Switch
 from phone import Phone
+
+
+@pytest.fixture(autouse=True)
+def _without_python(running_switch: Switch) -> Iterator[None]:
+    with running_switch.without_python():
+        yield
 
 
 def in_fallback_queue(switch: Switch) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from urllib.parse import quote
 
 import pytest
@@ -16,10 +17,16 @@ TEXTS = [
 ]
 
 
+@pytest.mark.parametrize("python", [False, True])
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("place", ["number", "name"])
-def test_a_caller_in_the_fallback_queue(switch: Switch, phone: Phone, text: str, place: str) -> None:
-    """Nobody has cleaned the name here: this is the dialplan alone."""
+def test_a_caller_in_the_fallback_queue(switch: Switch, phone: Phone, text: str, place: str, python: bool) -> None:
+    """No fsapp has cleaned the name here: this is the dialplan alone, or the script inside the switch."""
+    with nullcontext() if python else switch.without_python():
+        _fall_back(switch, phone, text, place, "101003540" if python else "100000000")
+
+
+def _fall_back(switch: Switch, phone: Phone, text: str, place: str, score: str) -> None:
     mark = switch.folder / "mark"
     text = text.format(mark=mark)
     if place == "number":
@@ -28,7 +35,7 @@ def test_a_caller_in_the_fallback_queue(switch: Switch, phone: Phone, text: str,
         phone.call("0115550300", name=text.replace("\n", "%0A"))
     phone.wait_for(200)
     member = switch.wait_waiting("helpdesk@fsapp")
-    assert member["base_score"] == "100000000", "the table of members is whole"
+    assert member["base_score"] == score, "the table of members is whole"
     assert switch.variable(member["session_uuid"], "fsapp_class") == "service"
     assert switch.variable(member["session_uuid"], "fsapp_queue") == "helpdesk@fsapp"
     assert not mark.exists()
