@@ -42,7 +42,10 @@ def _multiset(channel: Channel, data: str) -> None:
 
 
 def _export(channel: Channel, data: str) -> None:
-    _set(channel, data.removeprefix("nolocal:"))
+    _set(channel, data)
+    name = data.partition("=")[0].strip()
+    names = [known for known in channel.get("export_vars").split(",") if known and known != name]
+    channel.set("export_vars", ",".join([*names, name]))
 
 
 def _set_profile_var(channel: Channel, data: str) -> None:

@@ -82,6 +82,28 @@ class CallCenter:
         elif queue.members:
             self._orphans[name] = queue
 
+    def reset(self, *, keep: bool) -> None:
+        """What becomes of everything when the module is loaded anew; not kept: what is in its database as well."""
+        members = [(queue, member) for queue in self.queues.values() for member in queue.members.values()]
+        self._orphans.update((queue.name, queue) for queue in self.queues.values() if queue.members)
+        self.queues.clear()
+        if not keep:
+            self._orphans.clear()
+            self.agents.clear()
+            self.forget_tiers()
+            return
+        for agent in self.agents.values():
+            agent.state, agent.uuid = "Waiting", ""
+        for tier in self.tiers.values():
+            tier.state = "Ready"
+        for queue, member in members:
+            if member.state != "Abandoned":
+                queue.take(member)
+                queue.trying.discard(member.uuid)
+                member.state = "Abandoned"
+                left_s = member.joined_epoch + queue.discard_abandoned_s - self.epoch()
+                self._switch.clock.later(max(0, left_s), self.forget, queue, member)
+
     def _adopt(self, queue: Queue) -> None:
         """What the dispatcher does with members of a queue that is not loaded: load it, or forget them."""
         try:

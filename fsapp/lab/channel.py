@@ -96,6 +96,8 @@ class Channel:
         self._actions = actions
         self._moved_to: tuple[str, str, str] | None = None
         self.over: Callable[[], None] | None = None  # to be told when the leg has ended
+        self.partner: Channel | None = None  # woken with this one
+        self.far: Channel | None = None      # the other end's leg, on another switch
         self._scheduled: list[Timer] = []
         self._pulse = Event()
         self.finished = Event()
@@ -155,6 +157,11 @@ class Channel:
     def answered(self) -> bool:
         return bool(self.answered_us)
 
+    @property
+    def served(self) -> bool:
+        """Whether somebody talks to this caller now, here or on the switch the call was carried to."""
+        return self.bridged and (self.far is None or self.far.served)
+
     def wait(self, lab_s: float) -> None:
         """Until something happens to this channel, or so many lab seconds; check what it was."""
         self.switch.clock.wait(self._pulse, lab_s)
@@ -162,6 +169,8 @@ class Channel:
 
     def wake(self) -> None:
         self._pulse.set()
+        if self.partner is not None:
+            self.partner.wake()
 
     def press(self, digits: str) -> None:
         """The caller presses keys."""
@@ -189,6 +198,7 @@ class Channel:
             self.call_state, self.answer_state = "EARLY", "early"
             self.set("endpoint_disposition", "EARLY MEDIA")
             self.switch.fire("CHANNEL_PROGRESS_MEDIA", self)
+            self.wake()
 
     def hangup(self, cause: str, why: str) -> None:
         """End it. `why`: caller, agent, hangup (the dialplan or app said so), killed, cut, or what went wrong."""

@@ -22,34 +22,83 @@ __all__ = ["EventSocket"]
 
 
 class EventSocket:
-    """Serves one switch's event socket until `stop`; `address` is where (port 0 has become a real one)."""
+    """Serves one switch's event socket until `stop`; `address` is where (port 0 has become a real one).
+
+    For what goes wrong between two machines: `cut` closes every connection, `shut` the door as well until `open`,
+    `lose` makes events vanish, `freeze` makes connections say nothing while they stay open, until `thaw`.
+    """
 
     def __init__(self, switch: Switch, listen: tuple[str, int], password: str) -> None:
         self._switch = switch
         self._password = password
-        self._open: set[Any] = set()
+        self._open: dict[Any, Listener] = {}
+        self._frozen = False
+        self._lost: int | None = 0
+        self.address = listen
+        self._server: StreamServer | None = None
+        self.open()
+        switch.sockets.append(self)
+
+    def open(self) -> None:
+        """Open the door (again), where it was."""
+        if self._server is not None:
+            return
         try:
-            listener = socket.create_server(listen)
+            listener = socket.create_server(self.address)
         except OSError as error:
             raise ListenError(
-                f"the lab cannot listen on {listen[0]}:{listen[1]}: {error.strerror}: choose another port"
+                f"the lab cannot listen on {self.address[0]}:{self.address[1]}: {error.strerror}: choose another port"
             ) from None
-        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self.address = listener.getsockname()[:2]
         self._server = StreamServer(listener, self._serve)
         self._server.start()
 
     def stop(self) -> None:
-        """Close the door and every connection."""
-        self._server.stop(timeout=1)
-        for sock in list(self._open):
+        """Close the door for good, and every connection."""
+        if self in self._switch.sockets:
+            self._switch.sockets.remove(self)
+        self.shut()
+
+    def shut(self) -> None:
+        """Close the door and every connection: nobody can connect until `open`."""
+        if self._server is not None:
+            self._server.stop(timeout=1)
+            self._server = None
+        self.cut()
+
+    def cut(self) -> None:
+        """Close every connection without a word; who connects again is welcome."""
+        for sock, listener in list(self._open.items()):
+            listener.sender.muted = True
             with contextlib.suppress(OSError):  # gone already
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def lose(self, count: int | None) -> None:
+        """Let the next `count` events of every connection vanish; None: all of them, until `lose(0)`."""
+        self._lost = count
+        for listener in self._open.values():
+            listener.lost = count
+
+    def freeze(self) -> None:
+        """Say nothing more on any connection, old or new, as if the network swallowed it; they stay open."""
+        self._frozen = True
+        self._mute(muted=True)
+
+    def thaw(self) -> None:
+        """Talk again; what was said meanwhile is lost."""
+        self._frozen = False
+        self._mute(muted=False)
+
+    def _mute(self, *, muted: bool) -> None:
+        for listener in self._open.values():
+            listener.sender.muted = muted
 
     def _serve(self, sock: Any, _peer: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sender = Sender(sock)
         listener = Listener(sender)
-        self._open.add(sock)
+        listener.lost, sender.muted = self._lost, self._frozen
+        self._open[sock] = listener
         try:
             self._talk(sender, listener, Reader(sock))
         finally:
@@ -57,7 +106,7 @@ class EventSocket:
             sender.send(
                 f"Content-Type: text/disconnect-notice\nContent-Length: {len(GOODBYE)}\n\n{GOODBYE}")
             sender.flush()
-            self._open.discard(sock)
+            del self._open[sock]
             sock.close()
 
     def _talk(self, sender: Sender, listener: Listener, reader: Reader) -> None:

@@ -26,6 +26,7 @@ class Listener:
         self.subclasses: set[str] = set()
         self.mine = ""
         self.filters: list[tuple[str, str]] = []
+        self.lost: int | None = 0  # how many events more vanish on the way; None: all
 
     def wants(self, name: str, subclass: str | None, uuid: str) -> bool:
         """Whether an event is worth building for this connection; its filters are asked later."""
@@ -41,6 +42,9 @@ class Listener:
             lowered = {(name.lower(), value) for name, value in headers}
             if not any((name.lower(), value) in lowered for name, value in self.filters):
                 return
+        if self.lost is None or self.lost > 0:
+            self.lost = None if self.lost is None else self.lost - 1
+            return
         self.sender.send(event_message(text))
 
     def command(self, command: Command) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fsapp.lab.callcenter import Agent, Member, Queue, Tier
 from fsapp.lab.channel import Channel, Profile
 from fsapp.lab.originate import bracketed
+from fsapp.lab.registrations import user_of
 
 if TYPE_CHECKING:
     from fsapp.lab.switch import Switch
@@ -92,6 +93,8 @@ class _Offer:
             *self._dnis(),
         ])
         if not member.channel.up or member.state == "Abandoned":
+            if member.channel.uuid not in self._switch.channels and member.state != "Abandoned":
+                self._centre.abandon(self._queue, member)  # nobody else will ever say so
             return
         reaction = self._switch.reaction(agent, member.channel)
         leg = self._leg()
@@ -104,7 +107,8 @@ class _Offer:
     def _leg(self) -> Channel:
         member, agent = self._member, self._agent
         more, contact = bracketed(agent.contact or f"user/{agent.name}")
-        called = contact.rpartition("/")[2]
+        user = user_of(contact)
+        called = user[0] if user is not None else contact.rpartition("/")[2]
         name = member.channel.variables.get("effective_caller_id_name") or member.cid_name
         number = member.channel.variables.get("effective_caller_id_number") or member.cid_number
         leg = Channel(
@@ -140,7 +144,8 @@ class _Offer:
             leg.wait(left)
         if leg.up and not reaction.cause and reaction.after_s <= ring_s:
             return ""
-        leg.hangup(reaction.cause if reaction.after_s <= ring_s and reaction.cause else "NO_ANSWER", "agent")
+        late = "NO_ANSWER" if ring_s == _ORIGINATE_S or user_of(contact) is not None else "ALLOTTED_TIMEOUT"
+        leg.hangup(reaction.cause if reaction.after_s <= ring_s and reaction.cause else late, "agent")
         leg.finish()
         return leg.hangup_cause
 

@@ -89,7 +89,7 @@ class Callers:
 
     def _give_up(self, channel: Channel) -> None:
         self._patience.pop(channel.uuid, None)
-        if not channel.bridged:
+        if not channel.served:
             channel.hangup("ORIGINATOR_CANCEL", "caller")
 
     def observe(self, event: dict[str, Any]) -> None:

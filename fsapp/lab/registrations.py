@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["Phone", "Phones", "user_of"]
+__all__ = ["PROFILES", "Phone", "Phones", "user_of"]
 
-PROFILES = ("phones", "browsers", "trunks")
+PROFILES = ("phones", "browsers", "trunks", "peers")
 NOT_REGISTERED = "error/user_not_registered"
 _USER = re.compile(r"(?:^|/|\]|\})user/([^@/\s]+)(?:@([^/\s]+))?$")
 

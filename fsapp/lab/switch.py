@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-from gevent.event import Event
 
 from fsapp.lab import api
 from fsapp.lab.applications import APPLICATIONS
-from fsapp.lab.callcenter import TICK_S, Agent, CallCenter, Member, Queue, Tier
+from fsapp.lab.bridging import Peer, bridge_application
+from fsapp.lab.callcenter import Agent, CallCenter, Member, Queue, Tier
 from fsapp.lab.cc_load import FILE, Loader, written
 from fsapp.lab.channel import Channel, Profile
 from fsapp.lab.clock import Clock
 from fsapp.lab.configuration import Configuration
 from fsapp.lab.dialplan import Action, Dialplan
 from fsapp.lab.esl_out import socket_application
-from fsapp.lab.headers import Stamp, channel_block, heartbeat, serialize
+from fsapp.lab.headers import Stamp, channel_block, serialize
+from fsapp.lab.life import Life
 from fsapp.lab.listener import Listener
 from fsapp.lab.offering import Reaction, endpoint, offer
 from fsapp.lab.registrations import Phones
@@ -27,6 +27,9 @@ from fsapp.lab.waiting import callcenter_application
 from fsapp.log import get_logger
 from fsapp.spawn import spawn
 
+if TYPE_CHECKING:
+    from fsapp.lab.esl_in import EventSocket
+
 __all__ = ["Observer", "Phone", "Switch"]
 
 _log = get_logger("lab")
@@ -34,7 +37,6 @@ Observer = Callable[[dict[str, Any]], None]
 Phone = Callable[[Agent, Channel], Reaction]
 _STOP_S = 5.0             # real seconds all calls together may take to end when the switch stops
 _SILENCE_S = 1.0          # real seconds a caller may be left without a queue or a sound
-_SHORTEST_TICK_S = 0.001  # real seconds, however fast the clock
 _OUTCOMES = {"caller": "abandoned", "hangup": "refused", "killed": "cut", "cut": "cut"}
 
 
@@ -47,7 +49,8 @@ class Switch:
 
     Its queues, agents and tiers are those given; with `xml_handler`, the name of a script in the folder `scripts`,
     those that its `xml_fetch` names (at the start, and whenever one is loaded). `variables` are global ones of the
-    switch, over those that the dialplan's files set. A heartbeat is told every `heartbeat_s` lab seconds.
+    switch, over those that the dialplan's files set. A heartbeat is told every `heartbeat_s` lab seconds. `peers` are
+    the other switches it reaches, by address (see bridging).
 
     `phone` says what an agent's phone does with an offer, unless the agent's contact says it already. Observers get
     plain dicts with `event`, `at` (lab epoch seconds), `uuid`, `caller`, `called`, and by event:
@@ -62,7 +65,7 @@ class Switch:
         self, dialplan: Dialplan, queues: Iterable[Queue] = (), agents: Iterable[Agent] = (),
         tiers: Iterable[Tier] = (), *, clock: Clock | None = None, phone: Phone = _never_answers,
         variables: Mapping[str, str] | None = None, scripts: Path | None = FOLDER, xml_handler: str = "",
-        heartbeat_s: float = 20.0,
+        heartbeat_s: float = 20.0, peers: Mapping[str, Peer] | None = None,
     ) -> None:
         self.dialplan = dialplan
         self.clock = clock or Clock()
@@ -70,7 +73,7 @@ class Switch:
         self.variables = {"hostname": "lab", "core_uuid": self.core_uuid, **dialplan.variables, **(variables or {})}
         self.channels: dict[str, Channel] = {}
         self.scripts = Scripts(self, scripts, xml_handler)
-        self.applications = {**APPLICATIONS, "socket": socket_application}
+        self.applications = {**APPLICATIONS, "socket": socket_application, "bridge": bridge_application}
         if self.scripts.there:
             self.applications["python"] = self.scripts.handler
         queues, agents, tiers = list(queues), list(agents), list(tiers)
@@ -81,7 +84,8 @@ class Switch:
         self.callcenter.load = lambda name: self.loader.queue(name, people=False)
         self.phones = Phones(lambda: [agent.contact for agent in self.callcenter.agents.values()])
         self.unregistered = self.phones.off  # agents whose phones are not there
-        self.heartbeat_s = heartbeat_s
+        self.peers = dict(peers or {})
+        self.sockets: list[EventSocket] = []  # those that serve this switch: see esl_in
         self.started_at = self.clock.now()
         self.sessions = 0
         self._phone = phone
@@ -89,48 +93,61 @@ class Switch:
         self._listeners: list[Listener] = []
         self._observers: list[Observer] = []
         self._callers: dict[str, Channel] = {}
-        self._stopping = Event()
-        self._dispatcher: Any = None
-        self._heart: Any = None
+        self._heartbeat_s = heartbeat_s
+        self._life: Life | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Load what there is to load, and start the dispatcher."""
+        """Load what there is to load, and run."""
+        self.started_at = self.clock.now()
+        self.applications.pop("callcenter", None)
         if self.scripts.xml_handler and not self.loader.everything():
             _log.error("callcenter_not_loaded")
         else:
             self.applications["callcenter"] = callcenter_application
-        self._dispatcher = spawn(self._dispatch, name="lab-dispatcher")
-        self._heart = spawn(self._beat, name="lab-heart")
+        self._life = Life(self, self._heartbeat_s)
+        for socket in self.sockets:
+            socket.open()
 
     def stop(self) -> None:
-        """End every call and the dispatcher; waits until they have ended, at most _STOP_S real seconds."""
-        self._stopping.set()
+        """End every call and everything else; waits until they have ended, at most _STOP_S real seconds each."""
         left = list(self.channels.values())
+        life, self._life = self._life, None
         self.hang_up_all("cut")
         for channel in left:
             channel.finished.wait(_STOP_S)
-        for part in (self._dispatcher, self._heart):
-            if part is not None:
-                part.join(_STOP_S)
+        if life is not None:
+            life.end()
+
+    def crash(self) -> None:
+        """Die at once: every connection and call ends without a word, until `boot`."""
+        for socket in self.sockets:
+            socket.shut()
+        self.stop()
+
+    def boot(self, *, keep_database: bool = True) -> None:
+        """Start again after `crash`, another switch than before by its Core-UUID.
+
+        What mod_callcenter keeps in its database is reset as it does: agents wait, tiers are ready, members have
+        abandoned. Without the database there are only those agents and tiers that its configuration names.
+        """
+        self.core_uuid = self.variables["core_uuid"] = str(uuid4())
+        self._stamp = Stamp(self.core_uuid)
+        self.sessions = 0
+        self.callcenter.reset(keep=keep_database)
+        if not self.scripts.xml_handler:
+            self.loader.everything()
+        self.start()
+
+    @property
+    def running(self) -> bool:
+        return self._life is not None
 
     def hang_up_all(self, why: str) -> None:
         """End every leg; `why` as in Channel.hangup."""
         for channel in list(self.channels.values()):
             channel.hangup("SYSTEM_SHUTDOWN", why)
-
-    def _dispatch(self) -> None:
-        next_at = self.clock.now()
-        while not self._stopping.is_set():
-            self.callcenter.dispatch()
-            next_at = max(next_at + TICK_S, self.clock.now())
-            self.clock.wait(self._stopping, max(next_at - self.clock.now(), _SHORTEST_TICK_S * self.clock.speed))
-
-    def _beat(self) -> None:
-        while not self.clock.wait(self._stopping, self.heartbeat_s):
-            self.fire("HEARTBEAT", extra=heartbeat(
-                self.clock.now() - self.started_at, len(self.channels), self.sessions))
 
     @property
     def has_callcenter(self) -> bool:
@@ -149,17 +166,18 @@ class Switch:
         return len(self._callers)
 
     def call(self, caller: str, called: str, *, name: str = "", context: str = "public",
-             variables: Sequence[tuple[str, str]] = ()) -> Channel:
+             variables: Sequence[tuple[str, str]] = (), channel_name: str = "") -> Channel:
         """A caller dials a number; comes back at once with the call, which runs the dialplan of the context."""
+        loopback = () if channel_name else (("other_loopback_leg_uuid", str(uuid4())), ("loopback_leg", "B"))
         channel = Channel(
-            self, f"loopback/{called}-b",
+            self, channel_name or f"loopback/{called}-b",
             Profile(
                 caller_id_name=name, caller_id_number=caller, orig_name=name, orig_number=caller, ani=caller,
                 callee_name="Outbound Call", callee_number=context, destination_number=called, context=context,
             ),
             variables=(
                 ("origination_caller_id_number", caller), ("origination_caller_id_name", name),
-                ("other_loopback_leg_uuid", str(uuid4())), ("loopback_leg", "B"), *variables,
+                *loopback, *variables,
             ),
         )
         self._callers[channel.uuid] = channel

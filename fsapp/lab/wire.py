@@ -103,11 +103,12 @@ class Sender:
         self._flushed = Event()
         self._flushed.set()
         self.broken = False
+        self.muted = False  # what is sent is lost on the way
 
     def send(self, text: str) -> None:
         """Send; a message to somebody who is gone or does not read is dropped, as TCP would."""
         data = text.encode("utf-8", "surrogateescape")
-        if self.broken:
+        if self.broken or self.muted:
             return
         if not self._pending and self._flushed.is_set():
             try:
