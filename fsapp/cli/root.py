@@ -32,7 +32,7 @@ COMMANDS = {
     "rules": Entry("fsapp.cli.rules:rules", "Check, load, show, compare and roll back the routing rules."),
     "contacts": Entry("fsapp.cli.contacts:contacts", "Import, show, open, close and remove contacts of a campaign."),
     "dialplan": Entry("fsapp.cli.dialplan:dialplan", "Check that the dialplan XML fits the rules."),
-    "switch": Entry("fsapp.cli.switch:switch", "Print what the switch is told of queues, agents and tiers."),
+    "switch": Entry("fsapp.cli.switch:switch", "Hold the switch against the rules, and print what it is told."),
     "explain": Entry("fsapp.cli.explain:explain", "Say what would become of a call, and why."),
     "serve": Entry("fsapp.cli.serve:serve", "Decide the calls the switch hands over."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),

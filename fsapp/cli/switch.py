@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from fsapp.cli.sync import sync
 from fsapp.core.queue_xml import callcenter_document
 from fsapp.core.rules import Rules
 from fsapp.errors import RulesError
@@ -20,7 +21,10 @@ __all__ = ["switch"]
 
 @click.group()
 def switch() -> None:
-    """What a switch is told of queues, agents and tiers."""
+    """Hold the switch against the rules, and print what it is told of queues, agents and tiers."""
+
+
+switch.add_command(sync)
 
 
 @switch.command("config")

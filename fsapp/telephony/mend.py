@@ -31,6 +31,7 @@ from fsapp.core.mending import (
     Step,
     UnloadQueue,
 )
+from fsapp.errors import UnsafeArgument
 from fsapp.telephony.command import callcenter, uuid_transfer
 
 __all__ = ["Api", "Outcome", "carry_out", "mend"]
@@ -73,7 +74,11 @@ def mend(link: Api, differences: list[Difference]) -> Iterator[Outcome]:
 def _mend(link: Api, difference: Difference) -> Outcome:
     done: list[Step] = []
     for step in difference.steps:
-        fault = carry_out(link, step)
+        try:
+            fault = carry_out(link, step)
+        except UnsafeArgument as error:
+            # Nothing of it was sent, and the others are not worse for it.
+            fault = str(error)
         if fault:
             return Outcome(difference, tuple(done), fault)
         done.append(step)
@@ -86,7 +91,10 @@ def _needs(difference: Difference) -> set[str]:
 
 
 def carry_out(link: Api, step: Step) -> str:
-    """Does one step; what was in the way, empty when it is done. SwitchError when the switch does not answer."""
+    """Does one step; what was in the way, empty when it is done.
+
+    SwitchError when the switch does not answer, UnsafeArgument when the step holds what no command may.
+    """
     if isinstance(step, UnloadQueue):
         counted = link.api(callcenter("queue", "count", "members", step.queue)).strip()
         if not counted.isdecimal() or int(counted) > step.gone:

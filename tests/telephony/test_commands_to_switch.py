@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,3 +147,25 @@ def test_a_fault_never_shows_the_password() -> None:
     with pytest.raises(UnsafeArgument) as caught:
         command.auth("sec\nret")
     assert "sec" not in str(caught.value).replace("password", "")
+
+
+@pytest.mark.parametrize("sent", [
+    *HOSTILE, "[leg_timeout=15]user/1001@fsapp", "Available (On Demand)", "a b  c", "{a=b,c=d}x",
+])
+def test_a_word_for_mod_callcenter_comes_out_as_it_went_in_or_is_refused(sent: str) -> None:
+    try:
+        said = command.callcenter("agent", "set", "contact", "1001", sent)
+    except UnsafeArgument:
+        assert not 0 < len(sent) <= 1000 or "${" in sent or set(sent) & set("'\\`\n\r\x00\x85\u2028\u2029\x0b\ud800")
+    else:
+        assert parts(command.api(said)) == [f"api {said}"]
+        # As switch_separate_string takes it apart: at spaces, with single quotes and backslashes.
+        assert shlex.split(said.replace('"', "\0")) == [
+            "callcenter_config", "agent", "set", "contact", "1001", sent.replace('"', "\0")]
+
+
+def test_a_call_is_moved_from_outside_to_an_extension_only() -> None:
+    assert command.uuid_transfer("a-1", "fsapp-return", "fsapp") == "uuid_transfer a-1 fsapp-return XML fsapp"
+    for call, extension, context in (("a b", "x", "y"), ("a", "x y", "z"), ("a", "x", "y\nz"), ("", "x", "y")):
+        with pytest.raises(UnsafeArgument):
+            command.uuid_transfer(call, extension, context)

@@ -215,6 +215,15 @@ def test_a_queue_that_loads_and_stays_as_it_was_is_not_loaded_for_ever(desk: Des
     assert len(desk.switch.said) == 2
 
 
+def test_a_contact_that_no_command_may_hold_costs_nothing_else(rules: Rules) -> None:
+    agents = {**rules.agents, "1004": replace(rules.agents["1004"], contact="user/x' 'y")}
+    desk = Desk(replace(rules, agents=agents), ModelSwitch.of(rules))
+    look = desk.reconciler.look(desk.switch, desk.switch.seen())
+    assert [outcome.difference.subject for outcome in look.outcomes if outcome.fault] == ["1004"]
+    assert desk.switch.agents["1005"].contact and not desk.switch.agents["1004"].contact
+    assert len(desk.switch.tiers) == 24
+
+
 def test_nothing_is_done_without_rules(desk: Desk) -> None:
     reconciler = Reconciler("main", lambda: None, desk.memory, desk.events.append)
     desk.switch.agents.clear()
