@@ -35,6 +35,7 @@ COMMANDS = {
     "switch": Entry("fsapp.cli.switch:switch", "Hold the switch against the rules, and print what it is told."),
     "explain": Entry("fsapp.cli.explain:explain", "Say what would become of a call, and why."),
     "serve": Entry("fsapp.cli.serve:serve", "Decide the calls the switch hands over."),
+    "doctor": Entry("fsapp.cli.doctor:doctor", "Look at everything a centre needs, and say what to do."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),
     "lab": Entry("fsapp.cli.lab:lab", "Run scenarios on a switch in Python."),
 }

@@ -1,0 +1,1 @@
+"""What `fsapp doctor` looks at: facts are gathered (ask_*, gather), then judged (judge_*, checks). Mends nothing."""

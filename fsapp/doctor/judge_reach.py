@@ -1,0 +1,64 @@
+"""Judges who answers: Redis, the switch, `fsapp serve`, the link. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fsapp.doctor.facts import Facts, NotAsked
+from fsapp.doctor.finding import Finding
+
+__all__ = ["link", "redis", "serve", "switch"]
+
+
+def redis(facts: Facts) -> Iterator[Finding]:
+    """Redis answers and takes writes."""
+    if isinstance(facts.redis, NotAsked):
+        yield _split(facts.redis.why)
+    elif facts.redis.refuses:
+        yield _split(facts.redis.refuses)
+    else:
+        yield Finding.ok(f"Redis at {facts.redis.where} answers and takes writes")
+
+
+def switch(facts: Facts) -> Iterator[Finding]:
+    """The switch lets us in, and is the one that the settings name."""
+    if isinstance(facts.switch, NotAsked):
+        yield _split(facts.switch.why)
+        return
+    yield Finding.ok(f"the switch at {facts.switch.where} answers")
+    ours, theirs = facts.settings.switch_name, facts.switch.name
+    if isinstance(theirs, NotAsked):
+        yield Finding.unseen(f"whether the switch calls itself {ours}: {theirs.why}")
+    elif theirs != ours:
+        yield Finding.fault(
+            f"the switch calls itself {theirs}, the settings call it {ours}",
+            "make fsapp_switch in the switch's variables and FSAPP_SWITCH_NAME one")
+
+
+def serve(facts: Facts) -> Iterator[Finding]:
+    """Somebody answers where the switch will hand over its calls."""
+    if facts.serve:
+        yield Finding.fault(
+            f"nobody answers at {facts.settings.listen} ({facts.serve}): every call goes to the fallback",
+            "start fsapp: `fsapp up`")
+    else:
+        yield Finding.ok(f"fsapp serve answers at {facts.settings.listen}")
+
+
+def link(facts: Facts) -> Iterator[Finding]:
+    """Somebody holds the link to the switch."""
+    name = facts.settings.switch_name
+    if isinstance(facts.link, NotAsked):
+        yield Finding.unseen(f"whether anybody holds the link: {facts.link.why}")
+    elif not facts.link:
+        yield Finding.fault(
+            f"nobody holds the link to switch {name}: queues do not follow the rules, the floor is not known",
+            "start fsapp: `fsapp up`")
+    else:
+        yield Finding.ok(f"the link to switch {name} is held by {facts.link}")
+
+
+def _split(line: str) -> Finding:
+    """Our faults say `what is wrong: what to do` in one line."""
+    what, _, todo = line.rpartition(": ")
+    return Finding.fault(what, todo) if what else Finding.fault(line, "see its log")
