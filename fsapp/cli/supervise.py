@@ -1,4 +1,4 @@
-"""Keeps the parts of fsapp running: starts each again when it dies, ends all when asked. Knows nothing of what they do."""
+"""Keeps programs running: starts each again when it dies, ends all when asked. Knows nothing of what they do."""
 
 from __future__ import annotations
 

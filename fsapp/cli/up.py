@@ -1,19 +1,17 @@
-"""`fsapp up`: check that everything is there, then run the parts and keep them running. Decides no call itself."""
+"""`fsapp up`: check that everything is there, then run the parts. Keeping them running is `supervise`'s job."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from fsapp.cli.supervise import supervise
 from fsapp.core.rules import Rules
+from fsapp.doctor.judge_guards import switch_password_fault
 from fsapp.errors import FsappError
 from fsapp.rules.dialplan import Wanted, check_dialplan
 from fsapp.settings import Settings, split_address
@@ -23,9 +21,8 @@ from fsapp.telephony.link import Link
 
 __all__ = ["up"]
 
+PARTS = ("serve",)
 MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
-_RESTART_S = 2.0
-_LOOK_S = 0.05
 
 
 @click.command()
@@ -33,7 +30,7 @@ _LOOK_S = 0.05
 @click.option("--json", "as_json", is_flag=True, help="Print what was checked as one JSON object.")
 @click.pass_obj
 def up(obj: Any, check: bool, as_json: bool) -> None:
-    """Run fsapp against a real FreeSWITCH: check Redis, rules, dialplan and switch, then run the parts.
+    """Run fsapp against a real FreeSWITCH: check Redis, rules, dialplan and switch, then run serve and link.
 
     A part that dies is started again. SIGTERM and Ctrl-C end all of them; waiting callers are in the switch.
     """
@@ -46,13 +43,18 @@ def up(obj: Any, check: bool, as_json: bool) -> None:
     if not as_json:
         click.echo(f"ready: rules, Redis, dialplan and the switch at {settings.switch}")
     if not check:
-        command = [sys.executable, "-m", "fsapp", *(("--config", obj.config) if obj.config else ()), "serve"]
-        sys.exit(_supervise(command))
+        command = [sys.executable, "-m", "fsapp", *(("--config", obj.config) if obj.config else ())]
+        sys.exit(supervise({f"fsapp {part}": [*command, part] for part in PARTS}, _say))
+
+
+def _say(line: str) -> None:
+    click.echo(f"fsapp: {line}", err=True)
 
 
 def preflight(settings: Settings) -> list[str]:
     """One line for each thing that is missing, with what to do; empty when all is there."""
-    faults: list[str] = []
+    password = switch_password_fault(settings.switch_password)
+    faults = [password] if password else []
     rules = None
     try:
         rules = _loaded(settings)
@@ -60,7 +62,7 @@ def preflight(settings: Settings) -> list[str]:
     except FsappError as error:
         faults += error.faults
     try:
-        faults += _switch_faults(settings, rules)
+        faults += [] if password else _switch_faults(settings, rules)
     except FsappError as error:
         faults += error.faults
     return faults
@@ -95,37 +97,3 @@ def _switch_faults(settings: Settings, rules: Rules | None) -> list[str]:
         "what `fsapp switch config` prints into its callcenter.conf.xml and `reloadxml`"
         for name in missing
     ]
-
-
-def _supervise(command: list[str]) -> int:
-    """Run `command` and start it again when it dies; its exit status.
-
-    SIGTERM, Ctrl-C and the end of the terminal are handed on and end it, also while nothing is there to be ended.
-    """
-    stopping = False
-    child: subprocess.Popen[bytes] | None = None
-
-    def hand_on(_number: int, _frame: Any) -> None:
-        nonlocal stopping
-        stopping = True
-        if child is not None and child.poll() is None:
-            child.send_signal(signal.SIGTERM)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, hand_on)
-    while True:
-        # A group of its own: Ctrl-C reaches it once, from here.
-        child = subprocess.Popen(command, env=os.environ, process_group=0)
-        if stopping:
-            child.send_signal(signal.SIGTERM)  # asked to stop before there was anybody to hand it on to
-        status = child.wait()
-        if stopping:
-            return max(status, 0)  # ended by the signal itself, while it was starting: that is what was asked for
-        if status in (0, 1, 2):
-            return status
-        click.echo(f"fsapp: serve died with status {status}, starting it again", err=True)
-        again_at = time.monotonic() + _RESTART_S
-        while time.monotonic() < again_at:
-            if stopping:
-                return 0
-            time.sleep(_LOOK_S)

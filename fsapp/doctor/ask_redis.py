@@ -13,6 +13,7 @@ from fsapp.errors import StateError
 from fsapp.settings import Settings
 from fsapp.state import keys
 from fsapp.state.connection import address, connect, translate
+from fsapp.state.lease import holder_of
 from fsapp.state.rules import RulesStore
 
 __all__ = ["ask_redis"]
@@ -88,6 +89,5 @@ def _rules(client: driver.Redis) -> Rules | NotAsked | None:
 
 
 def _link(client: driver.Redis, switch: str) -> str:
-    held = client.get(keys.floor(switch, "lease")) or b""
-    text = held.decode(errors="replace")[:_LONGEST_NAME]
-    return "".join(char if char.isprintable() else "?" for char in text)
+    holder = holder_of(client, keys.floor(switch, "lease"))
+    return "" if holder is None or holder.is_dead() else str(holder)

@@ -7,17 +7,21 @@ import socket
 import time
 import wave
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
+from fsapp.core.mending import Difference
 from fsapp.core.rules import Rules
+from fsapp.core.sync import compare
 from fsapp.doctor.facts import NotAsked, PythonInSwitch, Sound, Switch
 from fsapp.doctor.judge_versions import NEEDED, USEFUL
 from fsapp.doctor.passwords import DEFAULT_SWITCH_PASSWORD, Strength, strength
 from fsapp.errors import SwitchError, SwitchRefused, Timeout
 from fsapp.rules.prompts import prompts
 from fsapp.settings import Settings, split_address
+from fsapp.telephony.callcenter import read_seen
 from fsapp.telephony.link import Link
 
 __all__ = ["ask_switch", "takes_well_known"]
@@ -109,13 +113,16 @@ class _Asking:
         off_s = there - (asked + doubt_s)
         return 0.0 if abs(off_s) <= doubt_s else off_s
 
-    def _differences(self) -> tuple[str, ...] | NotAsked:
+    def _differences(self) -> tuple[Difference, ...] | NotAsked:
         if self._rules is None:
             return _DEFERRED
-        rules, switch = self._rules, self._settings.switch_name
-        wanted = {name for name, queue in rules.queues.items() if queue.home == switch}
-        return self._of("callcenter_config queue list", lambda table: tuple(
-            f"queue {name} of the rules is not in the switch" for name in sorted(wanted - _first_column(table))))
+        if self._gone is not None:
+            return self._gone
+        try:
+            seen = read_seen(self._link)
+        except SwitchError as error:
+            return NotAsked(str(error))
+        return tuple(compare(self._rules, seen, {}, self._settings.switch_name, datetime.now(UTC)))
 
     def _sessions(self) -> tuple[int, int, int] | NotAsked:
         def numbers(text: str) -> tuple[int, int, int]:
@@ -154,7 +161,8 @@ class _Asking:
         def listen_ip(text: str) -> str:
             found: dict[str, str] = {}
             parser = expat.ParserCreate()
-            parser.StartElementHandler = lambda _tag, named: found.update({named.get("name", ""): named.get("value", "")})
+            parser.StartElementHandler = lambda _tag, named: found.update(
+                {named.get("name", ""): named.get("value", "")})
             parser.Parse(text, True)
             return found.get("listen-ip", "::")
 
@@ -175,11 +183,6 @@ class _Asking:
                 return fault
             found.append(Sound(path, fault or (_wav_fault(Path(path)) if here else "")))
         return tuple(found)
-
-
-def _first_column(table: str) -> set[str]:
-    """Of a table whose first line names the columns and whose last is the command's own +OK."""
-    return {line.partition("|")[0] for line in table.splitlines()[1:] if "|" in line}
 
 
 def _wav_fault(path: Path) -> str:

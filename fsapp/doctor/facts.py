@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fsapp.core.mending import Difference
 from fsapp.core.rules import Rules
 from fsapp.doctor.passwords import Strength
 from fsapp.settings import Settings
@@ -63,7 +64,7 @@ class Switch:
 
     `profiles`: SIP profile -> the address it listens on. `open_to`: lists of the switch (`trunks`, `peers`) -> whether
     any address passes. `sessions`: legs now, most, most new ones a second. `zone`: its offset from UTC, as +0100.
-    `name`, `socket`: its variables fsapp_switch and fsapp_socket. `missing`: differences to the rules, a line each.
+    `name`, `socket`: its variables fsapp_switch and fsapp_socket. `differences`: to the rules.
     """
 
     where: str
@@ -72,7 +73,7 @@ class Switch:
     clock_off_s: float | NotAsked = 0.0
     zone: str | NotAsked = "+0000"
     modules: Mapping[str, bool | NotAsked] = field(default_factory=dict)
-    differences: tuple[str, ...] | NotAsked = ()
+    differences: tuple[Difference, ...] | NotAsked = ()
     sessions: tuple[int, int, int] | NotAsked = (0, 1000, 100)
     default_password: Strength | NotAsked = NotAsked("it has none")
     phone_passwords: Mapping[str, Strength | NotAsked] = field(default_factory=dict)

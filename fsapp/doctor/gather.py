@@ -19,6 +19,7 @@ from fsapp.errors import FsappError
 from fsapp.rules import load_folder
 from fsapp.rules.dialplan import Wanted, check_dialplan
 from fsapp.settings import Settings
+from fsapp.spawn import spawn
 from fsapp.state import snapshot
 
 __all__ = ["gather"]
@@ -29,8 +30,8 @@ _LONGEST_S = 10.0
 def gather(settings: Settings) -> Facts:
     """Everything that can be known now, within some seconds; what could not be had says why."""
     machine = ask_machine(settings.recordings)
-    serve = gevent.spawn(answers, settings.listen)
-    well_known = gevent.spawn(takes_well_known, settings)
+    serve = spawn(answers, settings.listen, name="doctor-serve")
+    well_known = spawn(takes_well_known, settings, name="doctor-password")
     redis, rules, link = _until(lambda: ask_redis(settings), "Redis", 3)
     here = rules if isinstance(rules, Rules) else _from_folder(settings)
     switch = _until(lambda: ask_switch(settings, here), "the switch")

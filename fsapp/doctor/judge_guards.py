@@ -12,7 +12,7 @@ from fsapp.settings import split_address
 
 __all__ = ["is_loopback", "passwords", "ports", "switch_password_fault"]
 
-_EVENT_SOCKET = "password in event_socket.conf.xml (FSAPP_SWITCH_PASSWORD for the minimal switch) and FSAPP_SWITCH_PASSWORD"
+_EVENT_SOCKET = "the one in event_socket.conf.xml, and FSAPP_SWITCH_PASSWORD here and (the minimal switch) there"
 
 
 def is_loopback(address: str) -> bool:
@@ -75,7 +75,8 @@ def _phones(facts: Facts) -> Iterator[Finding]:
         if worth in by_strength:
             yield Finding.fault(f"the phones' password of {_some(by_strength[worth])} is {worth}", todo)
     if Strength.MISSING in by_strength:
-        yield Finding.warning(f"{_some(by_strength[Strength.MISSING])} have no phone password and cannot register", todo)
+        who = _some(by_strength[Strength.MISSING])
+        yield Finding.warning(f"no phone of {who} can register: they have no password", todo)
 
 
 def _redis(facts: Facts) -> Iterator[Finding]:
@@ -94,7 +95,8 @@ def ports(facts: Facts) -> Iterator[Finding]:
     found = [*_event_socket(facts), *_ours(facts), *_profiles(facts)]
     if _redis_exposed(facts):
         found.append(Finding.warning(
-            f"Redis listens on {_where(facts, _port_of_redis(facts))}", "let it listen on loopback, or behind a firewall"))
+            f"Redis listens on {_where(facts, _port_of_redis(facts))}",
+            "let it listen on loopback only, or behind a firewall"))
     yield from found
     if isinstance(facts.machine.listening, NotAsked):
         yield Finding.unseen(f"what listens on this machine: {facts.machine.listening.why}")
@@ -131,7 +133,8 @@ def _ours(facts: Facts) -> Iterator[Finding]:
         where = _where(facts, port) or ("" if is_loopback(host) else address)
         if not where:
             continue
-        text, todo = f"{name} is reached from elsewhere ({where}): {what}", f"set FSAPP_{name.upper()} to 127.0.0.1:{port}"
+        text = f"{name} is reached from elsewhere ({where}): {what}"
+        todo = f"set FSAPP_{name.upper()} to 127.0.0.1:{port}"
         if name == "listen" and elsewhere:
             yield Finding.warning(text, "let a firewall allow the switch's address only")
         elif name == "http":

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterator
 
+from fsapp.core.mending import Kind
 from fsapp.doctor.facts import Facts, NotAsked
 from fsapp.doctor.finding import Finding
 
 __all__ = ["dialplan", "persistence", "python", "queues", "recordings", "rules", "snapshot", "sounds"]
 
 _SHOWN = 10
+_SYNC = "run `fsapp switch sync`; if it comes back, see the link's log"
+_LACKS = frozenset({
+    Kind.QUEUE_MISSING, Kind.QUEUE_SETTINGS, Kind.AGENT_MISSING, Kind.AGENT_SETTINGS, Kind.TIER_MISSING,
+    Kind.TIER_LEVEL,
+})
 _FULL, _NEARLY_FULL = 0.02, 0.10
-_FEW_BYTES = 1024**3
+_GIB = 1024**3
 
 
 def persistence(facts: Facts) -> Iterator[Finding]:
@@ -51,8 +58,8 @@ def rules(facts: Facts) -> Iterator[Finding]:
     else:
         found = facts.rules
         yield Finding.ok(
-            f"version {found.version} of the rules is in force: {len(found.numbers)} numbers, {len(found.queues)} queues, "
-            f"{len(found.agents)} agents")
+            f"version {found.version} of the rules is in force: {len(found.numbers)} numbers, "
+            f"{len(found.queues)} queues, {len(found.agents)} agents")
 
 
 def snapshot(facts: Facts) -> Iterator[Finding]:
@@ -76,12 +83,20 @@ def queues(facts: Facts) -> Iterator[Finding]:
     """Queues, agents and tiers of the switch are those of the rules."""
     if isinstance(facts.switch, NotAsked):
         yield Finding.unseen("the queues: the switch was not reached")
-    elif isinstance(facts.switch.differences, NotAsked):
+        return
+    if isinstance(facts.switch.differences, NotAsked):
         yield Finding.unseen(f"the queues: {facts.switch.differences.why}")
-    elif facts.switch.differences:
-        for line in _first(facts.switch.differences):
-            yield Finding.fault(line, "run `fsapp switch sync`; see the link's log if it comes back")
-    else:
+        return
+    # What the switch gets into by itself may be passing: one look does not tell.
+    faults = [one for one in facts.switch.differences if one.kind in _LACKS]
+    doubts = [one for one in facts.switch.differences if one.kind not in _LACKS]
+    for one in faults[:_SHOWN]:
+        yield Finding.fault(one.text, _SYNC)
+    if len(faults) > _SHOWN:
+        yield Finding.fault(f"and {len(faults) - _SHOWN} more differences to the rules", _SYNC)
+    for one in doubts[:_SHOWN]:
+        yield Finding.warning(one.text, one.todo or "if it lasts: `fsapp switch sync`")
+    if not faults:
         yield Finding.ok("queues, agents and tiers of the switch are those of the rules")
 
 
@@ -144,6 +159,7 @@ def sounds(facts: Facts) -> Iterator[Finding]:
 def recordings(facts: Facts) -> Iterator[Finding]:
     """There is a folder for recordings, and room in it."""
     folder = facts.machine.recordings
+    gib = folder.free_bytes / _GIB
     recorded = not isinstance(facts.rules, NotAsked) and facts.rules is not None and any(
         place.recording for place in (*facts.rules.stages.values(), *facts.rules.lines.values()))
     if folder.fault:
@@ -151,11 +167,17 @@ def recordings(facts: Facts) -> Iterator[Finding]:
         yield Finding.fault(text, todo) if recorded else Finding.warning(f"{text}; no rule records calls", todo)
     elif folder.free < _FULL:
         yield Finding.fault(f"the disk of {folder.path} is full: {folder.free:.0%} are free", "make room there")
-    elif folder.free < _NEARLY_FULL or folder.free_bytes < _FEW_BYTES:
+    elif folder.free < _NEARLY_FULL or folder.free_bytes < _GIB:
         yield Finding.warning(
-            f"the disk of {folder.path} is nearly full: {folder.free_bytes / _FEW_BYTES:.1f} GiB are free", "make room there")
+            f"the disk of {folder.path} is nearly full: {gib:.1f} GiB are free", "make room there")
     else:
-        yield Finding.ok(f"recordings go to {folder.path}, {folder.free_bytes / _FEW_BYTES:.0f} GiB are free")
+        yield Finding.ok(f"recordings go to {folder.path}, {gib:.0f} GiB are free")
+    there = facts.switch if isinstance(facts.switch, NotAsked) else facts.switch.recordings
+    same = isinstance(there, NotAsked) or not there or os.path.normpath(there) == os.path.abspath(folder.path)
+    if not same and not isinstance(facts.switch, NotAsked) and facts.switch.here:
+        text = f"the switch records to {there}, fsapp looks in {os.path.abspath(folder.path)}"
+        todo = "make fsapp_recordings of the switch and FSAPP_RECORDINGS one"
+        yield Finding.fault(text, todo) if recorded else Finding.warning(f"{text}; no rule records calls", todo)
 
 
 def _first(lines: tuple[str, ...]) -> list[str]:

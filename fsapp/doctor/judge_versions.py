@@ -95,7 +95,7 @@ def clock(facts: Facts) -> Iterator[Finding]:
         elif abs(off_s) > MOST_OFF_S:
             way = "ahead of" if off_s > 0 else "behind"
             yield Finding.fault(
-                f"the clock of {name} is {abs(off_s):.1f} s {way} ours: scores are times, callers would be out of order",
+                f"the clock of {name} is {abs(off_s):.1f} s {way} ours, and scores are times: callers get out of order",
                 "set both machines by the same time server (chrony, systemd-timesyncd)")
         else:
             yield Finding.ok(f"the clock of {name} goes as ours, within a second")

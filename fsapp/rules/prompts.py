@@ -14,7 +14,7 @@ _QUEUES = ("please-wait.wav",)  # what every queue of the rules plays
 
 
 def prompts(folder: Path, faults: list[str]) -> list[str]:
-    """The files under fsapp_sounds that are named anywhere in the *.xml of `folder`, in order; faults as `read_file`."""
+    """The files under fsapp_sounds that are named in the *.xml of `folder`, in order. `faults` as in `read_file`."""
     found = dict.fromkeys(_QUEUES)
     for path in sorted(folder.glob("*.xml")):
         root = read_file(path, faults)
