@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import time
@@ -76,8 +77,8 @@ class _Asking:
             sounds=self._sounds(here), recordings=self._ask("global_getvar fsapp_recordings"),
         )
 
-    def _ask(self, command: str) -> str | NotAsked:
-        """The answer in one line or more, without what surrounds it."""
+    def _ask(self, command: str, empty: str | None = None) -> str | NotAsked:
+        """The answer without space around it; `empty`: what to make of none at all."""
         if self._gone is not None:
             return self._gone
         verb = " ".join(command.split()[:2])
@@ -88,6 +89,8 @@ class _Asking:
             return self._gone
         except SwitchError as error:
             return NotAsked(str(error))
+        if empty is not None and answer in ("", "-ERR no reply"):
+            return empty
         if answer.startswith(("-ERR", "-USAGE")) or not answer:
             return NotAsked(f"the switch has no answer to `{verb}`")
         return answer
@@ -169,7 +172,19 @@ class _Asking:
         return self._of("xml_locate configuration configuration name event_socket.conf", listen_ip)
 
     def _python(self, there: bool | NotAsked) -> PythonInSwitch | NotAsked:
-        return NotAsked("it was not asked") if there is not True else NotAsked("it has no answer")
+        """What the script fsapp_probe says; mod_python3 answers nothing where it cannot import it."""
+        if there is not True:
+            return NotAsked("it has no mod_python3")
+        answer = self._ask("python fsapp_probe", empty="")
+        if isinstance(answer, NotAsked):
+            return answer
+        try:
+            found = json.loads(answer.splitlines()[0])
+            if found["redis"]:
+                return PythonInSwitch(fault=f"finds fsapp, but not its Redis ({found['redis']})")
+            return PythonInSwitch(str(found["version"]), str(found["python"]), int(found["rules"]))
+        except (ValueError, LookupError, TypeError):
+            return PythonInSwitch(fault="does not find fsapp (the switch's log says why)")
 
     def _sounds(self, here: bool) -> tuple[Sound, ...] | NotAsked:
         folder = self._ask("global_getvar fsapp_sounds")

@@ -46,7 +46,6 @@ class PythonInSwitch:
     version: str = ""
     python: str = ""
     rules: int = 0
-    source: str = ""
     fault: str = ""
 
 

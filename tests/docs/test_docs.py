@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsapp.cli.root import cli
+from fsapp.doctor.checks import CHECKS
 from fsapp.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,3 +63,8 @@ def test_paths_named_in_the_documentation_are_there() -> None:
     for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")):
         for path in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / path).exists(), f"{page.name} leads to {path}"
+
+
+def test_every_check_of_the_doctor_is_documented() -> None:
+    rows = re.findall(r"(?m)^\| `([a-z-]+)` \|", (ROOT / "docs/doctor.md").read_text(encoding="utf-8"))
+    assert rows == list(CHECKS)
