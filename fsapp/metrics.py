@@ -5,8 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
-    "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING", "HEALED", "REDIS_UP",
-    "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
+    "ARRIVED", "CARRIED", "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING",
+    "HEALED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -19,6 +19,8 @@ VISIT_SECONDS = Histogram("fsapp_visit_seconds", "From accept to exit", buckets=
 DECISIONS = Counter("fsapp_decisions", "Decisions by class and reason", ["call_class", "reason"], registry=REGISTRY)
 DECISION_SECONDS = Histogram("fsapp_decision_seconds", "Facts and decision", buckets=_FINE, registry=REGISTRY)
 DEGRADED = Counter("fsapp_decisions_degraded", "Decisions made without Redis", registry=REGISTRY)
+CARRIED = Counter("fsapp_calls_carried", "Calls sent to the switch where their queue is", ["to"], registry=REGISTRY)
+ARRIVED = Counter("fsapp_calls_arrived", "Calls another switch carried here", ["outcome"], registry=REGISTRY)
 REDIS_UP = Gauge("fsapp_redis_up", "1 while Redis answers", registry=REGISTRY)
 EVENTS_WAITING = Gauge("fsapp_events_waiting", "Events kept in memory until Redis takes them", registry=REGISTRY)
 EVENTS_LOST = Counter("fsapp_events_lost", "Events dropped since the memory for them was full", registry=REGISTRY)

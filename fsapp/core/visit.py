@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 from fsapp.core.clean import clean_name, clean_number, clean_text
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, Call, CallClass, Decision, Earlier
 from fsapp.core.numbers import normalise
+from fsapp.core.rules import MAIN
 from fsapp.core.score import MAX_SCORE
 
 __all__ = [
-    "CONTEXT", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION", "Arrival", "as_fallback", "ended", "event_id",
-    "from_variables", "read_arrival", "routed", "variables",
+    "CARRIED", "CONTEXT", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION", "Arrival", "as_fallback", "ended",
+    "event_id", "from_variables", "read_arrival", "routed", "variables",
 ]
 
 # Where a decided call is transferred to (dialplan/fsapp.xml).
@@ -26,29 +27,43 @@ CONTEXT = "fsapp"
 QUEUE_EXTENSION = "fsapp-queue"
 UNKNOWN_EXTENSION = "fsapp-unknown"
 
+# What comes along with a call that another switch carries here, by the variable of its SIP header: only a call that the
+# dialplan marks as carried is asked for it, as any caller can send such headers.
+CARRIED: Mapping[str, str] = {name: f"sip_h_X-fsapp-{name}" for name in (
+    "class", "queue", "score", "decision", "reason", "campaign", "stage", "line", "contact", "agent", "tried",
+    "degraded", "called", "number", "name", "waited", "call", "switch",
+)}
 # Everything that a visit reads, by the name on the event socket: the channel's variable of the same value.
 HEADERS: Mapping[str, str] = {
     "Unique-ID": "uuid",
     "Caller-Caller-ID-Number": "caller_id_number",
     "Caller-Caller-ID-Name": "caller_id_name",
     "Caller-Destination-Number": "destination_number",
+    "Caller-Channel-Answered-Time": "answered_time",
 } | {f"variable_{name}": name for name in (
     "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
-    "fsapp_contact", "fsapp_reason", "fsapp_tried", "cc_base_score", "cc_cause", "cc_agent",
+    "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_switch", "fsapp_carried", "cc_base_score", "cc_cause",
+    "cc_agent", *CARRIED.values(),
 )}
+_NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock; microseconds, as all its times
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
 _MAX_TRIED = 2000
 _WORD = re.compile(r"[A-Za-z0-9@+./:_-]{1,256}\Z")
 _SCORE = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
+_TIME = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
 # Extensions where a call is that no longer waits for a decision (dialplan/fsapp.xml).
-_ELSEWHERE = frozenset({QUEUE_EXTENSION, "fsapp-return", "fsapp-fallback", UNKNOWN_EXTENSION, "fsapp-goodbye"})
+_ELSEWHERE = frozenset({
+    QUEUE_EXTENSION, "fsapp-return", "fsapp-fallback", UNKNOWN_EXTENSION, "fsapp-goodbye", "fsapp-carry",
+})
 
 
 class Arrival(NamedTuple):
     """A call at the door. `cause` is how its last stay in a queue ended, `queue` where that was; None on a first visit.
 
     `renamed` holds the caller's number and name where cleaning changed them, for the switch to show instead.
-    `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone.
+    `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone. `switch`: where the call
+    is. `waited_s`: since the switch answered it. `carried`: what came along from the switch that carried it here, by
+    the names of CARRIED and as it came; None for a call of our own.
     """
 
     uuid: str
@@ -59,11 +74,18 @@ class Arrival(NamedTuple):
     agent: str | None
     renamed: dict[str, str]
     moved_on: bool
+    switch: str = MAIN
+    waited_s: int = 0
+    carried: Mapping[str, str] | None = None
 
 
-def from_variables(get: Callable[[str], str | None]) -> dict[str, str]:
-    """What `read_arrival` reads, asked of a call one variable at a time; None and an empty one are absent."""
-    return {header: text for header, name in HEADERS.items() if (text := get(name))}
+def from_variables(get: Callable[[str], str | None], at: float = 0.0) -> dict[str, str]:
+    """What `read_arrival` reads, asked of a call one variable at a time; None and an empty one are absent.
+
+    `at`: epoch seconds; without it the call has waited for nothing.
+    """
+    found = {header: text for header, name in HEADERS.items() if (text := get(name))}
+    return found | {_NOW: str(int(at * 1_000_000))}
 
 
 def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
@@ -86,8 +108,22 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
     return Arrival(
         _word(get("Unique-ID")) or "", call, get("variable_cc_cause") or None,
         _word(get("variable_fsapp_queue")), _class(get("variable_fsapp_class")), _word(get("variable_cc_agent")),
-        renamed, get("Caller-Destination-Number") in _ELSEWHERE,
+        renamed, get("Caller-Destination-Number") in _ELSEWHERE, _word(get("variable_fsapp_switch")) or MAIN,
+        _waited_s(get("Caller-Channel-Answered-Time") or "", get(_NOW) or ""), _carried(found),
     )
+
+
+def _carried(found: Mapping[str, str]) -> dict[str, str] | None:
+    if found.get("variable_fsapp_carried") != "true":
+        return None
+    return {name: text for name, variable in CARRIED.items() if (text := found.get(f"variable_{variable}"))}
+
+
+def _waited_s(answered: str, now: str) -> int:
+    """Whole seconds between two of the switch's times, as its queues count them; 0 for a call not answered yet."""
+    if not (_TIME.match(answered) and _TIME.match(now) and int(answered)):
+        return 0
+    return max(0, int(now) // 1_000_000 - int(answered) // 1_000_000)
 
 
 def _read_earlier(found: Mapping[str, str]) -> Earlier | None:

@@ -24,8 +24,9 @@ def _after(start: str) -> str:
 
 # What many names begin with is looked at once: the block has some 160 lines.
 _WANTED = re.compile(
-    rf"\n(Unique-ID|Caller-{_after('Caller-')}"
-    rf"|variable_(?:fsapp_{_after('variable_fsapp_')}|cc_{_after('variable_cc_')})):([^\n]*)".encode()
+    rf"\n(Unique-ID|Event-Date-Timestamp|Caller-{_after('Caller-')}"
+    rf"|variable_(?:fsapp_{_after('variable_fsapp_')}|cc_{_after('variable_cc_')}"
+    rf"|sip_h_{_after('variable_sip_h_')})):([^\n]*)".encode()
 )
 
 

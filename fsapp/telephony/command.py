@@ -34,7 +34,7 @@ _ENCODED = re.compile(r"%(?=[0-9A-Fa-f]{2})")
 _NEUTRAL = str.maketrans({"'": "\u2019", "\\": " ", "$": " ", "`": " ", '"': " "})
 _DELIMITERS = "|;~!#&*?/,:"
 _APPLICATION = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\Z")
 _EXTENSION = re.compile(r"[A-Za-z0-9_+*#.@-]{1,128}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _EVENT = re.compile(r"[A-Za-z0-9_:.-]{1,64}\Z")

@@ -12,21 +12,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from fsapp.core.carry import Course, course, hold
 from fsapp.core.model import Facts
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
-from fsapp.core.visit import (
-    CONTEXT,
-    QUEUE_EXTENSION,
-    UNKNOWN_EXTENSION,
-    Arrival,
-    ended,
-    event_id,
-    routed,
-    variables,
-)
+from fsapp.core.visit import Arrival, ended, event_id
 from fsapp.log import get_logger
-from fsapp.metrics import DECISION_SECONDS, DECISIONS, DEGRADED
+from fsapp.metrics import ARRIVED, CARRIED, DECISION_SECONDS, DECISIONS, DEGRADED
 from fsapp.telephony import command
 from fsapp.telephony.channel import read_arrival
 from fsapp.telephony.session import Session
@@ -34,7 +26,9 @@ from fsapp.telephony.session import Session
 __all__ = ["Visits"]
 
 _SAY_AGAIN_S = 10.0
-_LOGGED = ("call", "caller", "called", "class", "reason", "queue", "base_score", "contact", "visit")
+_LOGGED = (
+    "call", "caller", "called", "class", "reason", "queue", "base_score", "contact", "visit", "from", "to", "waited_s",
+)
 _log = get_logger("visit")
 # Finding a metric's child by its labels costs more than counting: remember it; the labels are few.
 _decisions = lru_cache(DECISIONS.labels)
@@ -67,6 +61,8 @@ class Visits:
         if arrival.moved_on:
             _log.warning("moved_on", call=arrival.uuid, advice="the dialplan lost patience: is this machine busy?")
             session.leave()
+        elif arrival.carried is not None:
+            self._hold(session, arrival, rules)
         elif arrival.cause == "answered":
             self._end(session, arrival)
         else:
@@ -96,14 +92,33 @@ class Visits:
             DEGRADED.inc()
         _decisions(decision.call_class.value if decision.call_class else "none", decision.reason).inc()
         at = time.time()
-        decision_id = event_id(at, random.getrandbits(48))
-        event = routed(arrival, decision, decision_id, at)
-        self._write(event)
+        found = course(arrival, decision, event_id(at, random.getrandbits(48)), at, rules)
+        if len(found.events) > 1:
+            CARRIED.labels(found.events[1]["to"]).inc()
+        self._take(session, arrival, found)
+
+    def _hold(self, session: Session, arrival: Arrival, rules: Rules) -> None:
+        """Another switch has carried the call here, and decides about it."""
+        at = time.time()
+        found = hold(arrival, event_id(at, random.getrandbits(48)), at, rules)
+        if found.fault:
+            _log.error(found.fault, call=arrival.uuid, switch=arrival.switch, queue=(arrival.carried or {}).get("queue"),
+                       advice="do both switches have the same rules, and fsapp_switch its name in them?")
+        if arrival.cause is None:
+            ARRIVED.labels("refused" if found.extension is None else "taken").inc()
+        self._take(session, arrival, found)
+
+    def _take(self, session: Session, arrival: Arrival, found: Course) -> None:
+        """Write down what happens, then have it happen."""
+        for event in found.events:
+            self._write(event)
+        if found.extension is None:
+            session.leave(command.hangup(found.cause))
+            return
         replies = session.leave(
-            command.multiset(arrival.renamed | variables(decision, decision_id, again=call.earlier is not None)),
-            command.transfer(QUEUE_EXTENSION if decision.target else UNKNOWN_EXTENSION, CONTEXT),
-        )
+            command.multiset(found.variables), command.transfer(found.extension, found.context))
         refused = next((reply.reply for reply in replies if not reply.ok), None)
         if refused is not None:
             _log.error("switch_refused", call=arrival.uuid, reply=refused[:200], advice="the dialplan goes on alone")
-        _log.debug(event["type"], **{name: event[name] for name in _LOGGED})
+        for event in found.events:
+            _log.debug(event["type"], **{name: event[name] for name in _LOGGED if name in event})
