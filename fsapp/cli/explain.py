@@ -89,7 +89,9 @@ def sentences(call: Call, decision: Decision, rules: Rules) -> list[str]:
             agent = rules.agents.get(target.agent or "")
             whom = f" for {agent.name} ({agent.id})" if agent else ""
             wait = "until somebody answers" if target.wait_s is None else f"{target.wait_s} s at most"
-            lines.append(f"{place_no}. It waits in {target.queue}{whom}, {wait}.")
+            queue = rules.queues.get(target.queue)
+            where = f" on switch {queue.home}" if queue and len(rules.switches) > 1 else ""
+            lines.append(f"{place_no}. It waits in {target.queue}{where}{whom}, {wait}.")
     if decision.degraded:
         lines.append("Redis did not answer: contacts, rights and stickiness are unknown.")
     lines.append("Because:")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from fsapp.core.carry import CARRY_CONTEXT, CARRY_EXTENSION
 from fsapp.core.rules import Rules
 from fsapp.core.score import MAX_SCORE
 from fsapp.rules.callcenter import CALLCENTER, check_callcenter
@@ -20,6 +21,7 @@ VISIT, QUEUE, UNKNOWN, CONTEXT = "fsapp-visit", "fsapp-queue", "fsapp-unknown", 
 FALLBACK = "fsapp-fallback"
 _SCRIPT = "fsapp_fallback"
 _HAS_PYTHON = "${module_exists(mod_python3)}"
+PEERS_CONTEXT, CARRIED_EXTENSION = "fsapp-peers", "fsapp-carried"
 _UNSET = re.compile(r"\$\$\{(fsapp_[^{}]*)\}")
 _SHOWN = 3
 
@@ -117,6 +119,7 @@ class _Check:
         self._expressions()
         self._unset_variables()
         self._protocol()
+        self._switches()
         self._transfers()
         self._numbers()
         self._fallback()
@@ -183,6 +186,28 @@ class _Check:
         if not actions or actions[-1].get("application") != "hangup":
             self._fault(extension, f"{UNKNOWN} does not hang up: end it with `hangup UNALLOCATED_NUMBER`")
 
+    def _switches(self) -> None:
+        """What a centre of several switches needs."""
+        switches = self.wanted.rules.switches
+        if len(switches) < 2:
+            return
+        for context, name in ((CARRY_CONTEXT, CARRY_EXTENSION), (PEERS_CONTEXT, CARRIED_EXTENSION)):
+            if next(self.plan.matching(context, name), None) is None:
+                self._fault(self.plan.folder, f"no extension {name} in context {context}: put switches.xml back")
+        name = self.plan.values.get("fsapp_switch", "")
+        if name not in switches:
+            at = self.plan.set_at.get("fsapp_switch", self.plan.folder)
+            self._fault(at, f"fsapp_switch is {name!r}: write the name of this switch, one of {', '.join(switches)}")
+        queue = self.wanted.rules.queues.get(self.plan.values.get("fsapp_fallback_queue", ""))
+        if queue is not None and name in switches and queue.home != name:
+            at = self.plan.set_at.get("fsapp_fallback_queue", self.plan.folder)
+            self._fault(at, f"the fallback queue {queue.name} is at home on {queue.home}, and without fsapp nothing is "
+                        f"carried there: name a queue of switch {name}")
+        found = self._inbound()
+        if found and all(a.get("data") != "fsapp_switch=$${fsapp_switch}" for a in found[0].all("action")):
+            self._fault(found[0], "does not set fsapp_switch=$${fsapp_switch}: its calls would be taken for those of "
+                        "switch main")
+
     def _transfers(self) -> None:
         for _, root in self.plan.files:
             for action in chain(root.all("action"), root.all("anti-action")):
@@ -207,7 +232,7 @@ class _Check:
                     for action in extension.all("action"))
                 condition = next(
                     (c for c in extension.all("condition") if c.get("field") == "destination_number"), None)
-                if context != CONTEXT and to_visit and condition is not None:
+                if context not in (CONTEXT, CARRY_CONTEXT, PEERS_CONTEXT) and to_visit and condition is not None:
                     return extension, condition
         return None
 

@@ -43,6 +43,7 @@ def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]
         yield from _known_agents(("group", name, "agents"), spec, document, complete)
     yield from _emails(document)
     yield from _homes(document, complete)
+    yield from _addresses(document)
     for name, spec in _entries(document, "flow"):
         yield from _known(("flow", name, "line"), spec, "line", document, complete)
     centre = _table(document, "centre")
@@ -286,6 +287,18 @@ def _emails(document: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding(("agent", agent, "email"),
                               f"is the e-mail of agent {first[email.casefold()]} already; imports find agents by it")
             first.setdefault(email.casefold(), agent)
+
+
+def _addresses(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Two switches at one address: a call for the one would be carried to the other, or to where it is already."""
+    first: dict[str, str] = {}
+    for name, spec in _entries(document, "switch"):
+        sip = spec.get("sip")
+        if isinstance(sip, str):
+            if sip.casefold() in first:
+                yield Finding(("switch", name, "sip"), f"is the address of switch {first[sip.casefold()][:60]!r} "
+                              "already; write where this one's profile for other switches listens")
+            first.setdefault(sip.casefold(), name)
 
 
 def _homes(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:

@@ -102,7 +102,8 @@ class Visits:
         at = time.time()
         found = hold(arrival, event_id(at, random.getrandbits(48)), at, rules)
         if found.fault:
-            _log.error(found.fault, call=arrival.uuid, switch=arrival.switch, queue=(arrival.carried or {}).get("queue"),
+            queue = (arrival.carried or {}).get("queue")
+            _log.error(found.fault, call=arrival.uuid, switch=arrival.switch, queue=queue,
                        advice="do both switches have the same rules, and fsapp_switch its name in them?")
         if arrival.cause is None:
             ARRIVED.labels("refused" if found.extension is None else "taken").inc()

@@ -216,3 +216,25 @@ def test_what_the_operator_owns_is_read_last(run, place):
     status, _, err = run()
     assert status == 1
     assert any("own/vars.xml:1" in fault and "leads to 127.0.0.1:8041" in fault for fault in err), err
+
+
+SWITCHES = '\n[switch.one]\nsip = "10.0.0.1:5070"\n[switch.two]\nsip = "10.0.0.2:5070"\n'
+
+
+@pytest.mark.parametrize(("file", "old", "new", "line"), [
+    ("dialplan/fsapp-vars.xml", "fsapp_switch=two", "fsapp_switch=main", "fsapp_switch is 'main': write the name"),
+    ("dialplan/switches.xml", 'context name="fsapp-carry"', 'context name="x"',
+     "no extension fsapp-carry in context fsapp-carry"),
+    ("dialplan/switches.xml", "^fsapp-carried$", "^x$", "no extension fsapp-carried in context fsapp-peers"),
+    ("dialplan/fsapp-vars.xml", "fsapp_switch=two", "fsapp_switch=one", "helpdesk@fsapp is at home on two"),
+    ("dialplan/public.xml", "fsapp_switch=$${fsapp_switch}", "x=y", "does not set fsapp_switch=$${fsapp_switch}"),
+])
+def test_what_several_switches_need(run, place, file, old, new, line):
+    rules = place / "conf/rules/centre.toml"
+    rules.write_text(rules.read_text().replace('region = "RS"', 'region = "RS"\nhome = "two"') + SWITCHES)
+    change(place, "dialplan/fsapp-vars.xml", "fsapp_switch=main", "fsapp_switch=two")
+    assert run()[0] == 0
+    change(place, file, old, new)
+    status, _, err = run()
+    assert status == 1
+    assert any(line in said for said in err), err

@@ -102,3 +102,19 @@ def test_what_is_missing_is_one_line_and_wrong_usage_is_two(explain: Callable[..
     assert (status, out) == (1, "")
     assert err.startswith("fsapp: no rules are loaded: run `fsapp rules load`")
     assert explain("--rules", RULES, "--from", CALLER, "--to", "0115550300", "--at", "soon")[0] == 2
+
+
+def test_with_several_switches_it_says_where_the_call_waits(explain: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("""
+        centre = {region = "RS", home = "one"}
+        number = [{number = "+381115550100", line = "desk"}]
+        line.desk.agents = ["1001"]
+        agent.1001 = {name = "Ana", email = "ana@example.com"}
+        group.all.agents = ["1001"]
+        switch = {one = {sip = "10.0.0.1:5070"}, two = {sip = "10.0.0.2:5070"}}
+    """)
+    status, out, _ = explain("--rules", str(tmp_path), "--from", "0601234567", "--to", "0115550100")
+    assert status == 0
+    assert "1. It waits in desk@fsapp on switch one, until somebody answers." in out
+    _, out, _ = explain("--rules", RULES, "--from", "0601234567", "--to", "0115550300")
+    assert "It waits in helpdesk@fsapp, until" in out

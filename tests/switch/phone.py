@@ -56,13 +56,15 @@ class Phone:
         self._sip.close()
         self._rtp.close()
 
-    def call(self, called: str, caller: str = "+381601234567", name: str = "", max_forwards: int = 70) -> None:
-        """Send the INVITE; what the parameters hold goes on the wire as it is."""
+    def call(
+        self, called: str, caller: str = "+381601234567", name: str = "", max_forwards: int = 70, more: str = "",
+    ) -> None:
+        """Send the INVITE; what the parameters hold goes on the wire as it is. `more`: whole header lines."""
         host, port = self._switch
         self._uri = f"sip:{called}@{host}:{port}"
         self._from = f'"{name}" <sip:{caller}@127.0.0.1>;tag={secrets.token_hex(4)}'
         self._to = f"<{self._uri}>"
-        headers = f"Max-Forwards: {max_forwards}\r\nContent-Type: application/sdp\r\n"
+        headers = f"Max-Forwards: {max_forwards}\r\n{more}Content-Type: application/sdp\r\n"
         self._send("INVITE", 1, headers, offer(self._rtp))
 
     def wait_for(self, *wanted: int) -> int:

@@ -125,3 +125,9 @@ def test_faults_of_switches() -> None:
     split = check_document(centre(**SWITCHES, centre={"home": "one"}, line__desk={"home": "two"}), "test").faults
     assert len(split) == 2
     assert all("has queues on 2 switches" in line for line in split)
+
+
+def test_two_switches_have_two_addresses() -> None:
+    said = fault(switch={"one": {"sip": "sip.example.com:5070"}, "two": {"sip": "SIP.example.com:5070"}},
+                 centre={"home": "one"})
+    assert "switch.two.sip: is the address of switch 'one' already" in said
