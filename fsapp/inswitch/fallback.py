@@ -1,7 +1,7 @@
 """The decision about a call inside the switch, for when `fsapp serve` is not there. Knows no rules of its own.
 
 It does what a visit does: reads the call, asks the same Redis, calls the same `decide`, sets the same variables, writes
-the same event. What goes wrong leaves the call where it is: the dialplan's own fallback comes after.
+the same events. What goes wrong leaves the call where it is: the dialplan's own fallback comes after.
 """
 
 from __future__ import annotations
@@ -11,21 +11,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from fsapp.core.carry import Course, course, hold
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
-from fsapp.core.visit import (
-    CONTEXT,
-    QUEUE_EXTENSION,
-    UNKNOWN_EXTENSION,
-    Arrival,
-    as_fallback,
-    ended,
-    event_id,
-    from_variables,
-    read_arrival,
-    routed,
-    variables,
-)
+from fsapp.core.visit import Arrival, as_fallback, ended, event_id, from_variables, read_arrival
 from fsapp.inswitch import config, console
 from fsapp.inswitch.source import Source, source_of
 from fsapp.log import get_logger
@@ -33,6 +22,7 @@ from fsapp.log import get_logger
 __all__ = ["PATIENCE_S", "handle"]
 
 PATIENCE_S = 0.2  # how long a call may wait for Redis in all
+_LOGGED = ("call", "caller", "called", "class", "reason", "queue", "base_score", "from", "to")
 _log = get_logger("inswitch")
 
 
@@ -46,8 +36,11 @@ def handle(session: Any, freeswitch: Any) -> None:
         if rules is None:
             _log.error("no_rules", advice="run `fsapp rules load`; until then calls go to the fallback queue")
             return
-        arrival = read_arrival(from_variables(lambda name: _text(session.getVariable(name))), rules.region)
-        if arrival.cause == "answered":
+        found = from_variables(lambda name: _text(session.getVariable(name)), time.time())
+        arrival = read_arrival(found, rules.region)
+        if arrival.carried is not None:
+            _hold(session, arrival, rules, source, deadline)
+        elif arrival.cause == "answered":
             _end(session, arrival, source, deadline)
         else:
             _route(session, arrival, rules, source, deadline)
@@ -65,18 +58,33 @@ def _route(session: Any, arrival: Arrival, rules: Rules, source: Source, deadlin
     call = arrival.call
     decision = as_fallback(decide(call, source.facts(call.caller.key, deadline), rules, datetime.now(UTC)))
     at = time.time()
-    decision_id = event_id(at, random.getrandbits(48))
-    found = arrival.renamed | variables(decision, decision_id, again=call.earlier is not None)
-    for name, value in found.items():
-        session.setVariable(name, value)
-    extension = QUEUE_EXTENSION if decision.target else UNKNOWN_EXTENSION
-    if not session.transfer(extension, "XML", CONTEXT):
-        _log.error("transfer_refused", call=arrival.uuid, meanwhile="the dialplan goes on alone")
-        return
-    event = routed(arrival, decision, decision_id, at)
-    source.write(event, deadline)
-    _log.warning("fallback_routed", **{name: event[name] for name in (
-        "call", "caller", "called", "class", "reason", "queue", "base_score")})
+    found = course(arrival, decision, event_id(at, random.getrandbits(48)), at, rules)
+    _take(session, arrival, found, source, deadline)
+
+
+def _hold(session: Any, arrival: Arrival, rules: Rules, source: Source, deadline: float) -> None:
+    """Another switch has carried the call here, and decides about it."""
+    at = time.time()
+    found = hold(arrival, event_id(at, random.getrandbits(48)), at, rules)
+    if found.fault:
+        _log.error(found.fault, call=arrival.uuid, switch=arrival.switch, queue=(arrival.carried or {}).get("queue"))
+    _take(session, arrival, found, source, deadline)
+
+
+def _take(session: Any, arrival: Arrival, found: Course, source: Source, deadline: float) -> None:
+    """Have it happen, then write it down."""
+    if found.extension is None:
+        session.hangup(found.cause)
+    else:
+        for name, value in found.variables.items():
+            session.setVariable(name, value)
+        if not session.transfer(found.extension, "XML", found.context):
+            _log.error("transfer_refused", call=arrival.uuid, meanwhile="the dialplan goes on alone")
+            return
+    for event in found.events:
+        source.write(event, deadline)
+        _log.warning(f"fallback_{event['type'].removeprefix('call_')}", **{
+            name: event[name] for name in _LOGGED if name in event})
 
 
 def _text(value: str | None) -> str | None:

@@ -170,3 +170,25 @@ def test_numbers_are_hidden_in_the_log() -> None:
     assert level == "warning"
     assert "caller='+381******567'" in line
     assert "+381601234567" not in line
+
+
+def test_a_call_is_carried_to_another_switch_and_taken_in_there() -> None:
+    document = random_document(Random(1))
+    switches = {"one": {"sip": "127.0.0.1:5070"}, "two": {"sip": "127.0.0.1:5071"}}
+    rules = Rules.from_document(document | {
+        "centre": document["centre"] | {"home": "one"}, "switch": switches})
+    caller, source = Session(CALL | {"fsapp_switch": "two"}), Known(rules, NO_FACTS)
+    run(caller, source)
+    assert caller.went == ["fsapp-carry XML fsapp-carry"]
+    assert [event["type"] for event in source.events] == ["call_routed", "call_carried"]
+    sent = {name: text for name, text in caller.variables.items() if name.startswith("sip_h_")}
+    at_home = {"uuid": "u2", "fsapp_switch": "one", "fsapp_carried": "true", **sent}
+    session, source = Session(at_home), Known(rules, NO_FACTS)
+    run(session, source)
+    assert session.went == ["fsapp-queue XML fsapp"]
+    for name in ("fsapp_class", "fsapp_queue", "fsapp_decision", "fsapp_reason", "cc_base_score"):
+        assert session.variables[name] == caller.variables[name], name
+    session.variables["cc_cause"] = "cancel"
+    run(session, source)
+    assert session.went[1:] == ["hangup NO_ANSWER"]
+    assert [event["type"] for event in source.events] == ["call_arrived"]
