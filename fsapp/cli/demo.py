@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from fsapp.lab.run import build_switch, run_scenario
 from fsapp.lab.scenario import Scenario
 from fsapp.lab.scenario import load as load_scenario
 from fsapp.lab.screen import Lines, Screen, summary_table
+from fsapp.lab.switch import Switch
 from fsapp.log import configure
 from fsapp.rules import load_folder as load_rules
 from fsapp.spawn import spawn
@@ -74,7 +75,10 @@ def demo(obj: Any, calls: int | None, speed: float | None, as_json: bool) -> Non
         _fsapp(environment, folder, stop, "contacts", "import", str(CONTACTS), *to_stage)
         address = stack.enter_context(_serve(environment, folder, stop))
         rules = Rules.from_document(load_rules(settings.rules))
-        summary = _play(rules, scenario, settings.dialplan, address, stop, console, as_json)
+        stack.enter_context(_scripts_told(environment))
+        plan = load_dialplan(settings.dialplan, {"fsapp_socket": address})
+        told = {"redis_url": environment["FSAPP_REDIS_URL"], "snapshot": environment["FSAPP_SNAPSHOT"]}
+        summary = _play(build_switch(rules, scenario, plan, **told), rules, scenario, stop, console, as_json)
     if as_json:
         click.echo(json.dumps(summary.as_json(), indent=2))
     else:
@@ -83,11 +87,24 @@ def demo(obj: Any, calls: int | None, speed: float | None, as_json: bool) -> Non
         raise ScenarioError("the demo did not go well", summary.faults())
 
 
+@contextmanager
+def _scripts_told(environment: Mapping[str, str]) -> Iterator[None]:
+    """The switch's scripts run in this process and look into its environment first: they must find the demo's Redis."""
+    names = ("FSAPP_REDIS_URL", "FSAPP_SNAPSHOT")
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ.update((name, environment[name]) for name in names)
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+        os.environ.update(before)
+
+
 def _play(
-    rules: Rules, scenario: Scenario, dialplan: str, address: str, stop: Event, console: Console, as_json: bool,
+    switch: Switch, rules: Rules, scenario: Scenario, stop: Event, console: Console, as_json: bool,
 ) -> Any:
-    """Run the scenario on a lab switch that hands its calls to `address`; the Summary."""
-    switch = build_switch(rules, scenario, load_dialplan(dialplan, {"fsapp_socket": address}))
+    """Run the scenario on a lab switch; the Summary."""
     switch.start()
     try:
         if as_json:

@@ -78,7 +78,8 @@ def run(
         raise ScenarioError(f"{scenario}: agent.{unknown[0]}: the rules have no such agent")
     configure("error" if as_json else settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
     console = Console(highlight=False)
-    switch = build_switch(rules, wanted, plan)
+    told = {} if rules_folder else {"redis_url": settings.redis_url, "snapshot": settings.snapshot}
+    switch = build_switch(rules, wanted, plan, **told)
     sockets = []
     if event_socket is not None:
         if not settings.switch_password:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from fsapp.lab.wire import encode
 from fsapp.log import get_logger
 
@@ -175,7 +177,9 @@ def set_global_variable(var_name: str, var_val: str) -> None:
 
 
 def install() -> None:
-    """Have `import freeswitch` find this, unless something else is there already."""
+    """Have `import freeswitch` find this, unless something else is there already; and scripts keep the lab's log."""
+    if not structlog.is_configured():
+        structlog.configure()  # a script that finds no log makes the switch's its own, and there it would hear itself
     if "freeswitch" in sys.modules:
         return
     module = types.ModuleType("freeswitch", __doc__)

@@ -9,6 +9,7 @@ from gevent.event import Event
 
 from fsapp.core.rules import Rules
 from fsapp.lab.callcenter import from_rules
+from fsapp.lab.cc_load import FILE, written
 from fsapp.lab.clock import Clock
 from fsapp.lab.dialplan import Dialplan
 from fsapp.lab.order import OrderChecker
@@ -24,15 +25,23 @@ _log = get_logger("lab")
 _QUIET_S = 60.0   # real seconds without any event after which the calls left are stuck
 
 
-def build_switch(rules: Rules, scenario: Scenario, dialplan: Dialplan) -> Switch:
-    """A switch with the queues, agents and tiers of the rules, its agents behaving as in the scenario; not started.
+def build_switch(
+    rules: Rules, scenario: Scenario, dialplan: Dialplan, *, redis_url: str = "", snapshot: str = "",
+) -> Switch:
+    """A switch with the agents and tiers of the rules, its agents behaving as in the scenario; not started.
 
-    It has no scripts of its own: they would ask the Redis and the snapshot of this machine.
+    With `redis_url` (and `snapshot`, the path of the rules' snapshot) it runs the scripts of `scripts/switch`: they
+    make its queues when one is first wanted, and decide where `fsapp serve` does not. Without, it has the queues of the
+    rules and no scripts, which would ask the Redis and the snapshot of this machine.
     """
     queues, tiers = from_rules(rules.queues.values())
+    people = agents(list(rules.agents), scenario)
+    clock, phone = Clock(scenario.speed), Phones(scenario)
+    if not redis_url:
+        return Switch(dialplan, queues, people, tiers, clock=clock, phone=phone, scripts=None)
     return Switch(
-        dialplan, queues, agents(list(rules.agents), scenario), tiers, clock=Clock(scenario.speed),
-        phone=Phones(scenario), scripts=None,
+        dialplan, (), people, tiers, clock=clock, phone=phone, xml_handler="fsapp_queues",
+        files={FILE: written((), (), ())}, variables={"fsapp_redis_url": redis_url, "fsapp_snapshot": snapshot},
     )
 
 

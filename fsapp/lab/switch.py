@@ -48,9 +48,10 @@ class Switch:
     """A switch that runs in this process. Make it, `start` it, `call`, `stop` it.
 
     Its queues, agents and tiers are those given; with `xml_handler`, the name of a script in the folder `scripts`,
-    those that its `xml_fetch` names (at the start, and whenever one is loaded). `variables` are global ones of the
-    switch, over those that the dialplan's files set. A heartbeat is told every `heartbeat_s` lab seconds. `peers` are
-    the other switches it reaches, by address (see bridging).
+    those that its `xml_fetch` names (at the start, and whenever one is loaded), and where it names none those of
+    `files`, configuration files by name. `variables` are global ones of the switch, over those that the dialplan's
+    files set. A heartbeat is told every `heartbeat_s` lab seconds. `peers` are the other switches it reaches, by
+    address (see bridging).
 
     `phone` says what an agent's phone does with an offer, unless the agent's contact says it already. Observers get
     plain dicts with `event`, `at` (lab epoch seconds), `uuid`, `caller`, `called`, and by event:
@@ -65,7 +66,7 @@ class Switch:
         self, dialplan: Dialplan, queues: Iterable[Queue] = (), agents: Iterable[Agent] = (),
         tiers: Iterable[Tier] = (), *, clock: Clock | None = None, phone: Phone = _never_answers,
         variables: Mapping[str, str] | None = None, scripts: Path | None = FOLDER, xml_handler: str = "",
-        heartbeat_s: float = 20.0, peers: Mapping[str, Peer] | None = None,
+        files: Mapping[str, str] | None = None, heartbeat_s: float = 20.0, peers: Mapping[str, Peer] | None = None,
     ) -> None:
         self.dialplan = dialplan
         self.clock = clock or Clock()
@@ -79,7 +80,7 @@ class Switch:
         queues, agents, tiers = list(queues), list(agents), list(tiers)
         self.callcenter = CallCenter(self, queues, agents, tiers)
         given = {} if xml_handler else {FILE: written(queues, agents, tiers)}
-        self.configuration = Configuration(self.scripts.xml_fetch, given)
+        self.configuration = Configuration(self.scripts.xml_fetch, given if files is None else files)
         self.loader = Loader(self.callcenter, self.configuration)
         self.callcenter.load = lambda name: self.loader.queue(name, people=False)
         self.phones = Phones(lambda: [agent.contact for agent in self.callcenter.agents.values()])
