@@ -31,11 +31,13 @@ class _Handler(WSGIHandler):
 class HealthServer:
     """`health` returns the faults of the process as one line each; none means healthy (200), any means 503.
 
-    At most _AT_ONCE connections are served at a time, each for at most _PATIENCE_S.
+    `setting` is what a fault says to change when `address` cannot be had. At most _AT_ONCE connections are served at a
+    time, each for at most _PATIENCE_S.
     """
 
-    def __init__(self, address: str, health: Callable[[], list[str]]) -> None:
+    def __init__(self, address: str, health: Callable[[], list[str]], setting: str = "FSAPP_HTTP") -> None:
         self._health = health
+        self._setting = setting
         self._server = WSGIServer(
             split_address(address), self._answer, log=None, error_log=None, spawn=_AT_ONCE, handler_class=_Handler,
         )
@@ -47,7 +49,7 @@ class HealthServer:
         except OSError as error:
             host, port = self._server.address
             raise ListenError(
-                f"{host}:{port} cannot be listened on ({error.strerror}): choose another with FSAPP_HTTP",
+                f"{host}:{port} cannot be listened on ({error.strerror}): choose another with {self._setting}",
             ) from None
 
     @property

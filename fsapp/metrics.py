@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
     "ARRIVED", "CARRIED", "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING",
-    "HEALED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
+    "FLOOR", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "REDIS_UP",
+    "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -27,3 +28,9 @@ EVENTS_LOST = Counter("fsapp_events_lost", "Events dropped since the memory for 
 RULES_VERSION = Gauge("fsapp_rules_version", "The version of the rules in force", registry=REGISTRY)
 HEALED = Counter("fsapp_healed", "What was mended on the switch, by kind", ["kind"], registry=REGISTRY)
 UNMENDED = Counter("fsapp_unmended", "What could not be mended on the switch, by kind", ["kind"], registry=REGISTRY)
+LINK_UP = Gauge("fsapp_link_up", "1 while the link to the switch is there", registry=REGISTRY)
+LINK_EVENTS = Counter("fsapp_link_events", "Events of the switch, by kind", ["kind"], registry=REGISTRY)
+LINK_SYNCS = Counter("fsapp_link_syncs", "Times everything was read from the switch", ["reason"], registry=REGISTRY)
+LINK_SYNC_SECONDS = Histogram("fsapp_link_sync_seconds", "Reading all of it", buckets=_FINE, registry=REGISTRY)
+LINK_REQUESTS = Counter("fsapp_link_requests", "What the link was asked to do", ["outcome"], registry=REGISTRY)
+FLOOR = Gauge("fsapp_floor", "Agents, queues, members and calls on the switch", ["part"], registry=REGISTRY)

@@ -36,6 +36,7 @@ COMMANDS = {
     "explain": Entry("fsapp.cli.explain:explain", "Say what would become of a call, and why."),
     "serve": Entry("fsapp.cli.serve:serve", "Decide the calls the switch hands over."),
     "doctor": Entry("fsapp.cli.doctor:doctor", "Look at everything a centre needs, and say what to do."),
+    "link": Entry("fsapp.cli.link:link", "Hold the connection to the switch, and keep it as the rules say."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),
     "lab": Entry("fsapp.cli.lab:lab", "Run scenarios on a switch in Python."),
 }

@@ -1,4 +1,4 @@
-"""`fsapp serve` awaits the switch's calls and decides them. What is built and how it stops is in fsapp.app."""
+"""`fsapp serve` awaits the switch's calls and decides them. What is built and how it stops is in fsapp.app.serve."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def serve(obj: Any, listen: str | None, http: str | None, log_json: bool) -> Non
     settings = _settings(obj.settings, listen, http, log_json)
     from gevent import signal_handler
 
-    from fsapp.app import Serve
+    from fsapp.app.serve import Serve
 
     _allow_many_files()
     process = Serve(settings)

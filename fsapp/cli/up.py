@@ -21,7 +21,7 @@ from fsapp.telephony.link import Link
 
 __all__ = ["up"]
 
-PARTS = ("serve",)
+PARTS = ("serve", "link")
 MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
 
 

@@ -1,7 +1,7 @@
 """What an event of the switch does to the floor, and what is worth telling of it. Pure: reads no header and no clock.
 
-`apply` never trusts that an event came: one about somebody unknown changes nothing but what it says itself, and the
-same one twice changes nothing more. What was lost in a gap is found by comparing two floors (`floor_facts.recovered`).
+`apply` never trusts that an event came: of an agent, queue or call that is not known it makes nothing up, and the same
+one twice changes nothing more. What was lost in a gap is found by comparing two floors (`floor_facts.recovered`).
 
 The order of an answered call's events is: member-queue-start, agent-state-change Receiving, agent-offering,
 bridge-agent-start, CHANNEL_BRIDGE, agent-state-change "In a queue call", bridge-agent-end, member-queue-end Terminated,
@@ -111,8 +111,13 @@ def carried(before: Seen, after: Seen) -> Seen:
 def _with(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
     if not new:
         return old
-    merged = {**old, **new}
-    return {key: value for key, value in merged.items() if value is not None}
+    merged = dict(old)
+    for key, value in new.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = value
+    return merged
 
 
 # -- agents ------------------------------------------------------------------------------------------------------
@@ -124,18 +129,19 @@ def _agent_added(seen: Seen, event: FloorEvent) -> Changes:
 
 def _status_changed(seen: Seen, event: FloorEvent) -> Changes:
     """As the switch does it: becoming Available starts the counters again, being so already changes no time."""
-    agent = _agent(seen, event)
-    fact = _fact(event, "agent_status", agent=agent.id, status=event.value, was=agent.status)
+    agent = seen.agents.get(event.agent)
+    if agent is None or agent.status == event.value == AgentStatus.AVAILABLE:
+        return NOTHING
     if event.value == AgentStatus.AVAILABLE:
-        if agent.status == event.value:
-            return NOTHING
         agent = replace(agent, answered=0, talk_s=0)
-    agent = replace(agent, status=event.value, status_at=_whole(event.at))
-    return Changes(agents={agent.id: agent}, facts=(fact,))
+    return Changes(agents={agent.id: replace(agent, status=event.value, status_at=_whole(event.at))})
 
 
 def _state_changed(seen: Seen, event: FloorEvent) -> Changes:
-    agent = replace(_agent(seen, event), state=event.value)
+    agent = seen.agents.get(event.agent)
+    if agent is None:
+        return NOTHING
+    agent = replace(agent, state=event.value)
     if event.value == AgentState.RECEIVING:
         agent = replace(agent, offered_at=_whole(event.at))
     changes = Changes(agents={agent.id: agent})
@@ -152,8 +158,8 @@ def _state_changed(seen: Seen, event: FloorEvent) -> Changes:
 
 
 def _contact_changed(seen: Seen, event: FloorEvent) -> Changes:
-    agent = _agent(seen, event)
-    return Changes(agents={agent.id: replace(agent, contact=event.value)})
+    agent = seen.agents.get(event.agent)
+    return NOTHING if agent is None else Changes(agents={agent.id: replace(agent, contact=event.value)})
 
 
 def _phone_registered(seen: Seen, event: FloorEvent) -> Changes:
@@ -208,8 +214,8 @@ def _not_answered(seen: Seen, event: FloorEvent) -> Changes:
 
 def _agent_answered(seen: Seen, event: FloorEvent) -> Changes:
     """The agent has picked up; that the two talk is told by the agent's state."""
-    agent = replace(_agent(seen, event), call=event.agent_call)
-    changes = Changes(agents={agent.id: agent})
+    agent = seen.agents.get(event.agent)
+    changes = NOTHING if agent is None else Changes(agents={agent.id: replace(agent, call=event.agent_call)})
     member = seen.members.get(event.member)
     if member is not None and member.state in (MemberState.WAITING, MemberState.TRYING):
         member = replace(member, state=MemberState.TRYING, agent=event.agent)
@@ -218,21 +224,27 @@ def _agent_answered(seen: Seen, event: FloorEvent) -> Changes:
 
 
 def _talk_ended(seen: Seen, event: FloorEvent) -> Changes:
-    agent = _agent(seen, event)
+    agent = seen.agents.get(event.agent)
     member = seen.members.get(event.member)
     if event.bridged:
-        talked = int((event.at - agent.talked_at).total_seconds()) if agent.talked_at else 0
-        agent = replace(agent, call="", ended_at=_whole(event.at), talk_s=agent.talk_s + max(0, talked))
-        member = member or SeenMember(event.member, event.queue, event.call)
-        return Changes(
-            agents={agent.id: agent}, facts=(facts.talked(seen, member, agent.id, event.at, event.agent_call),))
-    agents = {agent.id: replace(agent, call="")}
+        fact = facts.talked(
+            seen, member or SeenMember(event.member, event.queue, event.call), event.agent, event.at, event.agent_call)
+        return Changes(agents={} if agent is None else {agent.id: _rested(agent, event.at)}, facts=(fact,))
+    agents = {} if agent is None else {agent.id: replace(agent, call="")}
     if member is None or member.state != MemberState.TRYING:
         return Changes(agents=agents)
     there = member.call in seen.calls
     member = replace(
         member, state=MemberState.WAITING if there else MemberState.ABANDONED, call=member.call if there else "")
     return Changes(agents=agents, members={member.uuid: member})
+
+
+def _rested(agent: SeenAgent, at: datetime) -> SeenAgent:
+    """The agent after a talk; a second time changes nothing."""
+    if not agent.call:
+        return agent
+    talked = int((_whole(at) - agent.talked_at).total_seconds()) if agent.talked_at else 0
+    return replace(agent, call="", ended_at=_whole(at), talk_s=agent.talk_s + max(0, talked))
 
 
 def _member_ended(seen: Seen, event: FloorEvent) -> Changes:
@@ -269,7 +281,7 @@ def _call_created(seen: Seen, event: FloorEvent) -> Changes:
     if event.call in seen.calls:
         return NOTHING
     return Changes(calls={event.call: SeenCall(
-        event.call, event.direction, event.number, event.called, event.value, event.created_at or _whole(event.at),
+        event.call, event.direction, event.number, event.called, event.value, _whole(event.created_at or event.at),
         event.answered_at, variables=event.variables,
     )})
 
@@ -299,7 +311,8 @@ def _hung_up(seen: Seen, event: FloorEvent) -> Changes:
     """The leg is gone. Members and agents that it belonged to are told of by events of their own."""
     known = seen.calls.get(event.call)
     call = known or SeenCall(
-        event.call, event.direction, event.number, event.called, "", event.created_at, event.answered_at)
+        event.call, event.direction, event.number, event.called, "", event.created_at and _whole(event.created_at),
+        event.answered_at)
     call = replace(
         call, variables={**call.variables, **event.variables}, answered_at=call.answered_at or event.answered_at)
     other = seen.calls.get(call.bridged_to)
@@ -326,10 +339,6 @@ def _recording(seen: Seen, event: FloorEvent) -> Changes:
 def _fact(event: FloorEvent, type_: str, **fields: Any) -> Fact:
     """A fact of which there may be many about one call: its id is the event's."""
     return {"type": type_, "id": event.id, "at": event.at.timestamp(), **fields}
-
-
-def _agent(seen: Seen, event: FloorEvent) -> SeenAgent:
-    return seen.agents.get(event.agent) or SeenAgent(event.agent)
 
 
 def _whole(at: datetime) -> datetime:

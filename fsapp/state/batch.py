@@ -163,6 +163,13 @@ class EventWriter:
         self._wake.set()
         written.wait(self._timeout_s)
 
+    def hand_over(self, event: dict[str, Any]) -> None:
+        """Hand over an event without waiting for Redis to have it."""
+        self._queue.append(stream.encode(event))
+        if self._up:
+            self._wake.set()
+        self._bound()
+
     def close(self, timeout: float) -> None:
         """Write what is in hand, for at most `timeout` seconds; what is left then is lost, counted and logged."""
         deadline = time.monotonic() + timeout

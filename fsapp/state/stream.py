@@ -1,7 +1,25 @@
 """The event stream: how an event is written down, adding some and reading them. Writing many is `batch.EventWriter`.
 
-An event is a dict: `type` (`call_routed`, `call_ended`, `call_refused`), `id` (unique: an event may come twice after an
-outage, drop the second), `at` (epoch seconds), `call` (the call's uuid), and what else belongs to its type.
+An event is a dict: `type`, `id` (unique: an event may come twice after an outage, drop the second), `at` (epoch
+seconds), `call` (the call's uuid, where there is one), and what else belongs to its type. From `fsapp serve`:
+`call_routed`, `call_ended`, `call_refused`. From `fsapp link`, all with `switch`, and `recovered` True where the event
+itself was lost and the fact found later (then `at` is when it was found, and causes are empty):
+
+| type | more |
+| --- | --- |
+| `queue_joined` | member, queue, number, base_score |
+| `agent_offered` | member, queue, agent |
+| `agent_missed` | member, queue, agent, cause: the phone was busy, rejected it or did not answer |
+| `call_answered` | member, queue, agent, waited_s |
+| `talk_ended` | member, queue, agent, agent_call, talked_s |
+| `call_abandoned` | member, queue, reason, waited_s: the caller hung up while waiting |
+| `call_left_queue` | member, queue, reason (TIMEOUT, EXIT_WITH_KEY, ...), waited_s: and lives on |
+| `call_hung_up` | direction, number, called, cause, lasted_s, answered_s, variables: one for each caller's leg |
+| `recording_started`, `recording_stopped` | file, seconds |
+| `agent_status`, `switch_healed` | see `telephony.reconcile` |
+
+A `member` is one stay of a call in one queue. Where the call was routed also: class, decision, campaign, stage, line,
+contact.
 """
 
 from __future__ import annotations

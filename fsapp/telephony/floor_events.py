@@ -10,9 +10,8 @@ from fsapp.core.clean import clean_name, clean_number, clean_text
 from fsapp.core.floor_events import FloorEvent
 from fsapp.telephony.esl import Message
 
-__all__ = ["HEARTBEAT", "PHONES_GONE", "WANTED", "described", "event_from"]
+__all__ = ["KINDS", "PHONES_GONE", "WANTED", "described", "event_from"]
 
-HEARTBEAT = "HEARTBEAT"
 PHONES_GONE = frozenset({"sofia::unregister", "sofia::expire"})
 _CHANNELS: Mapping[str, str] = {
     "CHANNEL_CREATE": "call-created",
@@ -23,7 +22,12 @@ _CHANNELS: Mapping[str, str] = {
     "RECORD_START": "recording-started",
     "RECORD_STOP": "recording-stopped",
 }
-WANTED = (HEARTBEAT, *_CHANNELS, "callcenter::info", "sofia::register", *sorted(PHONES_GONE))
+WANTED = ("HEARTBEAT", *_CHANNELS, "callcenter::info", "sofia::register", *sorted(PHONES_GONE))
+KINDS = frozenset({
+    *_CHANNELS.values(), "phone-registered", "agent-add", "agent-status-change", "agent-state-change",
+    "agent-contact-change", "agent-offering", "agent-max-no-answer", "bridge-agent-start", "bridge-agent-fail",
+    "bridge-agent-end", "member-queue-start", "member-queue-resume", "member-queue-end", "members-count",
+})
 _MAX_VALUE = 256
 _MAX_PATH = 1024
 # The longest epoch that a datetime holds.

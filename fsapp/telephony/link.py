@@ -117,6 +117,16 @@ class Link(InboundESL):
             raise self._gone()
         return event
 
+    def ready_events(self, most: int) -> list[Message]:
+        """The events that have come already, at most so many; does not wait."""
+        found: list[Message] = []
+        while len(found) < most and self._events.qsize():
+            event = self._events.get_nowait()
+            if event is None:
+                break
+            found.append(event)
+        return found
+
     def events(self) -> Iterator[Message]:
         """Events as they come, until `close`. SwitchUnavailable when the link is lost."""
         while True:

@@ -1,4 +1,4 @@
-"""Composition root: builds what a process needs out of the parts and starts and stops it. Decides nothing itself."""
+"""`fsapp serve` put together of its parts, started and stopped. Decides nothing itself."""
 
 from __future__ import annotations
 

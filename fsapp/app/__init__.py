@@ -1,0 +1,1 @@
+"""Composition root: one file a process, which builds what that process needs. Decides nothing itself."""

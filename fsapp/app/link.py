@@ -1,0 +1,175 @@
+"""`fsapp link` put together of its parts, started and stopped. Decides nothing itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from fsapp.core.rules import Rules
+from fsapp.errors import FsappError, SettingsError, StateUnavailable
+from fsapp.health import HealthServer
+from fsapp.link.kept import KeptFloor
+from fsapp.link.looks import Looks
+from fsapp.link.requests import Requests
+from fsapp.link.watch import Watch
+from fsapp.log import get_logger
+from fsapp.metrics import RULES_VERSION
+from fsapp.settings import Settings, split_address
+from fsapp.spawn import spawn
+from fsapp.state import keys
+from fsapp.state.agents import AgentMemory
+from fsapp.state.batch import EventWriter, RulesWatcher
+from fsapp.state.connection import check, connect
+from fsapp.state.floor import FloorWriter, read_floor
+from fsapp.state.lease import Lease
+from fsapp.state.rules import RulesStore, RulesVersion
+from fsapp.telephony.link import Link
+from fsapp.telephony.reconcile import Reconciler
+
+__all__ = ["LinkProcess"]
+
+_PATIENT_S = 2.0  # nobody on the line waits for what the link asks Redis
+_AGAIN_S = 0.5
+_STOP_S = 1.0
+_log = get_logger("link")
+
+
+class LinkProcess:
+    """`fsapp link`: holds the one connection to a switch, and keeps what is known of its floor. SettingsError.
+
+    Requests are handled by `requests.handlers`: name -> function; a feature adds its own before `start`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.switch_password:
+            raise SettingsError("the switch's password is not set: set FSAPP_SWITCH_PASSWORD")
+        self._settings = settings
+        self._switch = settings.switch_name
+        self._client = client = connect(settings, max(_PATIENT_S, settings.redis_timeout_s))
+        self.rules: Rules | None = None
+        self._lease = Lease(client, keys.floor(self._switch, "lease"), f"the link to switch {self._switch}")
+        self._events = EventWriter(client, length=settings.stream_length, backlog=settings.backlog)
+        self._watcher = RulesWatcher(RulesStore(client), self._take_rules)
+        self.requests = Requests(client, self._switch, {"resync": self._resync})
+        self.health = HealthServer(settings.link_http, self._faults, "FSAPP_LINK_HTTP")
+        self.watch: Watch | None = None
+        self._kept: KeptFloor | None = None
+        self._looks: Looks | None = None
+        self._watching: gevent.Greenlet | None = None
+        self._stopping = Event()
+        self._stopped = Event()
+        self._fault: BaseException | None = None
+
+    def start(self) -> None:
+        """StateRefused when another process has the link, ListenError when `link_http` cannot be had.
+
+        Waits for Redis; without it nobody could know that there is only one link.
+        """
+        self.health.start()
+        _log.info("starting", switch=self._switch, http=f"{self.health.address[0]}:{self.health.address[1]}")
+        if not self._take_lease():
+            return
+        self._kept = KeptFloor(FloorWriter(self._client, self._switch, self._lease.token), self._lease, self._failed)
+        self._events.start()
+        self.watch = Watch(
+            self._connected, self._kept, self._tell, sync_s=self._settings.sync_s,
+            known=read_floor(self._client, self._switch).seen,
+        )
+        self._looks = Looks(self.watch, Reconciler(
+            self._switch, lambda: self.rules, AgentMemory(self._client, self._switch), self._tell))
+        self._watcher.start()
+        self.requests.start()
+        self._watching = spawn(self.watch.run, name="watch")
+        self._watching.link_exception(lambda greenlet: self._failed(greenlet.exception))
+
+    def run(self) -> None:
+        """Until `stop`; raises what has made going on impossible."""
+        self._stopped.wait()
+        if self._fault is not None:
+            raise self._fault
+
+    def stop(self) -> None:
+        """Tell everything that is in hand, and let the next link have the switch."""
+        _log.info("stopping")
+        self._stopping.set()
+        self._watcher.stop()
+        self.requests.stop()
+        if self.watch is not None and self._watching is not None:
+            self.watch.stop()
+            self._watching.join(_STOP_S)
+            self._watching.kill(timeout=1)
+        if self._looks is not None:
+            self._looks.stop()
+        self._events.close(timeout=_STOP_S)
+        if self._kept is not None:
+            self._kept.stop()
+        self.health.stop()
+        self._stopped.set()
+
+    def stop_soon(self) -> None:
+        """For a signal handler: stop in a greenlet of its own."""
+        spawn(self.stop, name="stop").link_exception(lambda _greenlet: self._stopped.set())
+
+    def _failed(self, error: BaseException) -> None:
+        """Going on would be wrong: stop, and end with this error."""
+        if self._fault is None and not self._stopping.is_set():
+            self._fault = error
+            self.stop_soon()
+
+    def _take_lease(self) -> bool:
+        fault = ""
+        while not self._stopping.is_set():
+            try:
+                check(self._client)
+                return self._lease.acquire(self._stopping.wait)
+            except StateUnavailable as error:
+                if str(error) != fault:
+                    fault = str(error)
+                    _log.error("redis_lost", error=fault, meanwhile="waiting: without Redis there may be a second link")
+                self._stopping.wait(_AGAIN_S)
+        return False
+
+    def _connected(self) -> Link:
+        link = Link(*split_address(self._settings.switch), self._settings.switch_password)
+        link.connect()
+        return link
+
+    def _take_rules(self, loaded: RulesVersion) -> None:
+        self.rules = loaded.rules()
+        RULES_VERSION.set(loaded.version)
+        _log.info("rules_in_force", version=loaded.version)
+        if self.watch is not None:
+            self.watch.ask_for_sync("rules")
+
+    def _tell(self, fact: dict[str, Any]) -> None:
+        self._events.hand_over({"switch": self._switch, **fact})
+
+    def _resync(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request `resync`: read everything from the switch now."""
+        watch = self.watch
+        if watch is None or not watch.up:
+            raise FsappError("the link has no connection to the switch: " + (watch.fault if watch else "starting"))
+        started = time.monotonic()
+        if not watch.wait_for_sync("asked", float(what.get("patience_s", 5))):
+            raise FsappError("the switch did not answer in time: see the log of the link")
+        seen = watch.seen
+        return {
+            "took_s": round(time.monotonic() - started, 3), "agents": len(seen.agents), "queues": len(seen.queues),
+            "members": len(seen.members), "calls": len(seen.calls),
+        }
+
+    def _faults(self) -> list[str]:
+        faults = []
+        if self.watch is None:
+            faults.append("waiting for Redis, or for another link to end")
+        elif not self.watch.up:
+            faults.append(f"no link to the switch: {self.watch.fault}")
+        if self._kept is not None and self._kept.fault:
+            faults.append(f"Redis does not take the floor: {self._kept.fault}")
+        if self.rules is None:
+            faults.append("no rules are loaded: run `fsapp rules load`")
+        return faults

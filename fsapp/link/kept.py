@@ -1,0 +1,133 @@
+"""The floor's way into Redis: the newest picture is kept until Redis has it. The switch's events never wait for it.
+
+While Redis is away only the newest picture counts; it is written whole when Redis is back. Also keeps the lease.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from gevent.event import Event
+
+from fsapp.core.floor import Seen
+from fsapp.core.floor_events import NOTHING, Changes
+from fsapp.errors import StateError, StateRefused
+from fsapp.log import get_logger
+from fsapp.spawn import spawn
+from fsapp.state.floor import FloorWriter
+from fsapp.state.lease import Lease
+
+__all__ = ["KeptFloor"]
+
+_AGAIN_S = 0.5
+_IDLE_S = 1.0
+_STOP_S = 3.0
+_log = get_logger("link")
+
+
+class KeptFloor:
+    """A Picture. `lost` is called with what to say when another process has taken the lease."""
+
+    def __init__(self, writer: FloorWriter, lease: Lease, lost: Callable[[StateRefused], None]) -> None:
+        self.fault = ""
+        self._writer = writer
+        self._lease = lease
+        self._lost = lost
+        self._seen: Seen | None = None
+        self._synced_at = self._heard_at = datetime.now(UTC)
+        self._pending = NOTHING
+        self._heard = self._whole = self._down = False
+        self._renewed = time.monotonic()
+        self._wake = Event()
+        self._stopping = Event()
+        self._greenlet = spawn(self._run, name="kept-floor")
+
+    def whole(self, seen: Seen, at: datetime) -> None:
+        self._seen, self._synced_at, self._heard_at = seen, at, at
+        self._whole, self._down = True, False
+        self._wake.set()
+
+    def change(self, seen: Seen, changes: Changes, at: datetime) -> None:
+        self._seen, self._heard_at = seen, at
+        self._pending |= Changes(changes.agents, changes.members, changes.calls)
+        self._heard = True
+        self._wake.set()
+
+    def down(self) -> None:
+        self._down = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Write what is in hand, say that nobody looks any more, give up the lease."""
+        self._stopping.set()
+        self._wake.set()
+        self._greenlet.join(_STOP_S)
+        self._greenlet.kill(timeout=1)
+        try:
+            self._write()
+            self._writer.down()
+            self._lease.release()
+        except StateError as error:
+            _log.warning("lease_not_released", error=str(error))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            if self.fault:
+                self._stopping.wait(_AGAIN_S)
+            else:
+                self._wake.wait(_IDLE_S)
+            self._wake.clear()
+            try:
+                self._renew()
+                self._write()
+            except StateError as error:
+                self._held(str(error))
+            except Exception as error:  # noqa: BLE001  the picture is written again, whatever it was
+                _log.exception("floor_failed")
+                self._held(repr(error))
+            else:
+                if self.fault:
+                    _log.info("floor_caught_up")
+                self.fault = ""
+
+    def _held(self, fault: str) -> None:
+        if fault != self.fault:
+            _log.error("floor_held", error=fault, meanwhile="the newest is kept until Redis is back")
+        self.fault = fault
+        # Whoever answers next may be an empty Redis.
+        self._whole = True
+
+    def _renew(self) -> None:
+        """Well within the life of the lease. After an outage it is taken again, unless another process was faster."""
+        if not self.fault and time.monotonic() - self._renewed < self._lease.life_s / 4:
+            return
+        other = self._lease.hold()
+        if other is not None:
+            self._give_up(self._lease.refusal(other[0]))
+            return
+        self._renewed = time.monotonic()
+
+    def _write(self) -> None:
+        if self._seen is None:
+            return
+        changes, heard = self._pending, self._heard
+        self._pending, self._heard = NOTHING, False
+        ours = True
+        if self._whole:
+            self._whole = False
+            ours = self._writer.whole(self._seen, self._synced_at)
+        elif heard:
+            ours = self._writer.change(changes, self._heard_at)
+        if self._down and ours:
+            self._down = False
+            ours = self._writer.down()
+        if not ours:
+            # Run out while Redis or this process stood still: taken again if nobody else has it.
+            self._whole, self._renewed = True, 0.0
+            self._wake.set()
+
+    def _give_up(self, refusal: StateRefused) -> None:
+        self._stopping.set()
+        self._lost(refusal)

@@ -1,0 +1,342 @@
+"""`fsapp link` on the lab switch: what is known of the floor is what is so, whatever was lost on the way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+import redis
+from lab_ends import PATIENCE_S, until
+from link_truth import comparable, differences, truth
+
+from fsapp.app.link import LinkProcess
+from fsapp.core.floor import MemberState, Seen
+from fsapp.errors import StateRefused, SwitchRefused
+from fsapp.lab.callcenter import Agent, Queue, Tier
+from fsapp.lab.esl_in import EventSocket
+from fsapp.lab.offering import Reaction
+from fsapp.lab.switch import Switch
+from fsapp.state.floor import read_floor
+from fsapp.state.requests import ask
+from fsapp.state.stream import tail
+
+PLAN = """<include><context name="public">
+<extension name="queue"><condition field="destination_number" expression="^1$">
+<action application="set" data="fsapp_class=callback"/><action application="set" data="cc_base_score=300000000"/>
+<action application="callcenter" data="vip@fsapp"/><action application="callcenter" data="helpdesk@fsapp"/>
+</condition></extension>
+<extension name="other"><condition field="destination_number" expression="^2$">
+<action application="answer"/><action application="set" data="fsapp_class=service"/>
+<action application="callcenter" data="helpdesk@fsapp"/></condition></extension>
+</context></include>"""
+AGENTS = ("1004", "1005", "1006", "1007")
+
+
+def phones(rng: random.Random) -> Callable[..., Reaction]:
+    def react(_agent: Agent, _channel: Any) -> Reaction:
+        lot = rng.random()
+        if lot < 0.15:
+            return Reaction("NO_ANSWER", 2)
+        if lot < 0.25:
+            return Reaction("USER_BUSY", 0)
+        return Reaction("", rng.uniform(0.5, 2), rng.uniform(1, 6), rng.random() < 0.5)
+
+    return react
+
+
+class Floor:
+    """A lab switch with a few agents, its event socket, which can be cut, and a Redis."""
+
+    def __init__(self, switch: Switch, event_socket: EventSocket, server: Any) -> None:
+        self.switch = switch
+        self.server = server
+        self.client: redis.Redis = server.connect()
+        self._socket = event_socket
+        self.address = event_socket.address
+        self.rng = random.Random(7)
+
+    def cut(self) -> None:
+        """The connection breaks, and nobody is let in any more."""
+        self._socket.stop()
+
+    def restore(self, switch: Switch | None = None) -> None:
+        self.switch = switch or self.switch
+        self._socket = EventSocket(self.switch, self.address, "ClueCon")
+
+    def seen(self) -> Seen:
+        return read_floor(self.client, "main").seen
+
+    def same(self) -> bool:
+        return comparable(self.seen()) == comparable(truth(self.switch))
+
+    def wait_same(self, what: str) -> None:
+        try:
+            until(self.same, what)
+        except AssertionError:
+            wrong = differences(self.seen(), truth(self.switch))
+            raise AssertionError(f"{what}: what is known and what is so: {wrong}") from None
+
+    def call(self, count: int) -> None:
+        """Callers who wait, talk, or have had enough."""
+        for _ in range(count):
+            channel = self.switch.call(f"+3816012{self.rng.randrange(10**5):05d}", self.rng.choice("12"), name="Mira")
+            if self.rng.random() < 0.4:
+                self.switch.clock.later(self.rng.uniform(1, 20), channel.hangup, "NORMAL_CLEARING", "caller")
+            gevent.sleep(0.01)
+
+    def facts(self, *types: str) -> list[dict[str, Any]]:
+        return [fact for _, fact in tail(self.client, 0.0, follow=False) if not types or fact["type"] in types]
+
+    def close(self) -> None:
+        self._socket.stop()
+        self.client.close()
+
+
+@pytest.fixture
+def make_floor(make_switch: Callable[..., Switch], make_socket: Callable[..., EventSocket]) -> Iterator:
+    made: list[Floor] = []
+
+    def make(server: Any) -> Floor:
+        switch = lab(make_switch)
+        made.append(Floor(switch, make_socket(switch), server))
+        return made[-1]
+
+    yield make
+    for floor in made:
+        floor.close()
+
+
+@pytest.fixture
+def floor(make_floor: Callable[[Any], Floor], redis_server: Any) -> Floor:
+    return make_floor(redis_server)
+
+
+def lab(make_switch: Callable[..., Switch]) -> Switch:
+    return make_switch(
+        PLAN, [Queue("vip@fsapp", 5), Queue("helpdesk@fsapp")],
+        [Agent(name, f"user/{name}@fsapp", max_no_answer=3, no_answer_delay_time=1) for name in AGENTS],
+        [Tier(queue, name) for queue in ("vip@fsapp", "helpdesk@fsapp") for name in AGENTS],
+        phone=phones(random.Random(3)), speed=20,
+    )
+
+
+@pytest.fixture
+def start_link() -> Iterator[Callable[..., LinkProcess]]:
+    """Starts links in this process; each is stopped after the test."""
+    made: list[LinkProcess] = []
+
+    def start(floor: Floor, wait: bool = True, **changes: Any) -> LinkProcess:
+        settings = floor.server.settings.model_copy(update={
+            "switch": "{}:{}".format(*floor.address), "switch_password": "ClueCon", "link_http": "127.0.0.1:0",
+            "sync_s": 3600.0, **changes,
+        })
+        process = LinkProcess(settings)
+        made.append(process)
+        process.start()
+        if wait:
+            until(lambda: process.watch.up, "the link is up")
+        return process
+
+    yield start
+    for process in made:
+        process.stop()
+
+
+def test_the_floor_is_what_is_so_after_load(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    start_link(floor)
+    floor.wait_same("at the start")
+    floor.call(100)
+    floor.switch.callcenter.set_status(floor.switch.callcenter.agents["1007"], "On Break")
+    floor.wait_same("in the middle of it")
+    until(lambda: not floor.switch.channels, "all have hung up")
+    floor.wait_same("at the end")
+    assert [agent.status for agent in floor.seen().agents.values()].count("On Break") >= 1
+
+
+def test_the_facts_of_every_call(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    happened: list[dict[str, Any]] = []
+    floor.switch.subscribe(happened.append)
+    process = start_link(floor)
+    floor.call(60)
+    until(lambda: not floor.switch.channels, "all have hung up")
+    until(lambda: len(floor.facts("call_hung_up")) == 60, "all are told")
+    process.stop()
+    facts = floor.facts()
+    assert len({fact["id"] for fact in facts}) == len(facts)
+    assert all(fact["switch"] == "main" for fact in facts)
+
+    def so(event: str, *names: str) -> list[tuple[Any, ...]]:
+        return sorted(tuple(one[name] for name in names) for one in happened if one["event"] == event)
+
+    def told(*types: str, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        return sorted(tuple(fact[name] for name in names) for fact in facts if fact["type"] in types)
+
+    who = ("member", "queue")
+    assert told("queue_joined", names=who) == so("queue_joined", *who)
+    assert told("agent_offered", names=(*who, "agent")) == so("offered", *who, "agent")
+    assert told("agent_missed", names=(*who, "agent", "cause")) == so("not_answered", *who, "agent", "cause")
+    assert told("call_answered", names=(*who, "agent")) == so("answered", *who, "agent")
+    assert told("call_left_queue", "call_abandoned", names=who) == so("left", *who)
+    assert told("call_hung_up", names=("call", "cause")) == so("ended", "uuid", "cause")
+    assert {fact.get("class") for fact in facts if fact["type"] == "queue_joined"} == {"callback", "service"}
+    assert {fact["reason"] for fact in facts if fact["type"] == "call_left_queue"} <= {"TIMEOUT"}
+    assert not [fact for fact in facts if fact.get("recovered")]
+
+
+def test_cut_and_restored(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    start_link(floor)
+    floor.call(40)
+    floor.cut()
+    floor.call(60)
+    until(lambda: not read_floor(floor.client, "main").up, "readers know that the floor grows old")
+    floor.switch.callcenter.set_status(floor.switch.callcenter.agents["1007"], "On Break")
+    assert not floor.same()
+    floor.restore()
+    floor.wait_same("after the link is back")
+    assert read_floor(floor.client, "main").up
+    until(lambda: not floor.switch.channels, "all have hung up")
+    until(lambda: len({fact["id"] for fact in floor.facts("call_hung_up")}) == 100 - _unheard(floor), "all are told")
+    facts = floor.facts()
+    assert len({fact["id"] for fact in facts}) == len(facts)
+    assert [fact for fact in facts if fact.get("recovered")]
+
+
+def _unheard(floor: Floor) -> int:
+    """Calls that came and went while nobody looked: of those nobody can know."""
+    known = {fact["call"] for fact in floor.facts()}
+    return 100 - len(known)
+
+
+def test_what_ended_while_no_link_ran_is_told_by_the_next(
+    floor: Floor, start_link: Callable[..., LinkProcess],
+) -> None:
+    first = start_link(floor)
+    floor.call(20)
+    until(lambda: floor.seen().members, "somebody waits")
+    first.stop()
+    waiting = {call.uuid for call in floor.seen().calls.values() if call.direction == "inbound"}
+    until(lambda: not floor.switch.channels, "all have hung up")
+    start_link(floor)
+    floor.wait_same("the second link knows")
+    until(lambda: waiting <= {fact["call"] for fact in floor.facts("call_hung_up")}, "their ends are told")
+
+
+def test_another_run_of_the_switch(
+    floor: Floor, start_link: Callable[..., LinkProcess], make_switch: Callable[..., Switch],
+) -> None:
+    start_link(floor)
+    floor.call(30)
+    floor.cut()
+    floor.restore(lab(make_switch))
+    floor.wait_same("the new run is known")
+    assert not floor.seen().calls
+    floor.call(20)
+    floor.wait_same("and followed")
+
+
+def test_dropped_events(floor: Floor, start_link: Callable[..., LinkProcess], monkeypatch: pytest.MonkeyPatch) -> None:
+    process = start_link(floor)
+    process.watch._link._events.maxsize = 2  # what it holds, not what it does
+    floor.call(60)
+    assert process.watch._link.dropped
+    until(lambda: not floor.switch.channels, "all have hung up")
+    floor.wait_same("after events were dropped")
+
+
+def test_a_silent_connection_is_given_up(
+    floor: Floor, start_link: Callable[..., LinkProcess], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fsapp.link.watch._QUIET_S", 0.2)
+    monkeypatch.setattr("fsapp.link.watch._PING_S", 0.3)
+    process = start_link(floor)
+    first = process.watch._link
+    # The switch is stuck, its connection open: nothing comes, and nothing is answered.
+    monkeypatch.setattr("fsapp.lab.api.command", lambda *_: "")
+    until(lambda: not process.watch.up, "the silence is noticed")
+    monkeypatch.undo()
+    until(lambda: process.watch.up and process.watch._link is not first, "connected anew")
+    floor.wait_same("after the silence")
+
+
+def test_redis_away_and_back(
+    make_floor: Callable[[Any], Floor], own_redis: Callable, start_link: Callable[..., LinkProcess],
+) -> None:
+    floor = make_floor(own_redis())
+    process = start_link(floor)
+    floor.call(20)
+    floor.wait_same("before")
+    floor.server.stop()  # and everything in it is lost
+    floor.call(40)
+    until(lambda: process._kept.fault, "it is noticed")
+    floor.server.start()
+    floor.wait_same("after")
+    until(lambda: not floor.switch.channels, "all have hung up")
+    floor.wait_same("at the end")
+    until(lambda: len(floor.facts("call_hung_up")) >= 40, "what was held is told")
+    assert read_floor(floor.client, "main").link
+
+
+def test_a_second_link_is_refused(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    first = start_link(floor)
+    with gevent.Timeout(PATIENCE_S), pytest.raises(StateRefused, match="^the link to switch main is held by .* pid "):
+        start_link(floor)
+    assert first.watch.up
+    floor.call(5)
+    floor.wait_same("the first goes on")
+    start_link(floor, switch_name="second")
+
+
+def test_a_link_that_lost_its_lease_ends(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    process = start_link(floor)
+    floor.client.set("fsapp:{floor:main}:lease", b"another")  # noqa: S105
+    floor.call(5)
+    with gevent.Timeout(PATIENCE_S), pytest.raises(StateRefused, match="another process"):
+        process.run()
+    assert floor.client.get("fsapp:{floor:main}:lease") == b"another"
+
+
+def test_a_wrong_password(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    process = start_link(floor, wait=False, switch_password="wrong")
+    with gevent.Timeout(PATIENCE_S), pytest.raises(SwitchRefused, match="set FSAPP_SWITCH_PASSWORD"):
+        process.run()
+
+
+def test_started_before_the_switch(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    floor.cut()
+    process = start_link(floor, wait=False)
+    until(lambda: "no switch at" in process.watch.fault, "nobody is there")
+    floor.restore()
+    until(lambda: process.watch.up, "the link is up")
+    floor.wait_same("the floor is known")
+
+
+def test_a_request(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    process = start_link(floor)
+    process.requests.handlers["greet"] = lambda what: {"said": f"hello {what['name']}"}
+    assert ask(floor.client, "main", {"do": "greet", "name": "ana"}, 10) == {"said": "hello ana"}
+    assert ask(floor.client, "main", {"do": "resync"}, 10)["agents"] == len(AGENTS)
+
+
+def test_a_phone_that_goes_and_comes(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    start_link(floor)
+    assert floor.seen().agents["1004"].registered is True
+    floor.switch.phones.unregister("1004")
+    floor.switch.fire("CUSTOM", subclass="sofia::unregister", extra=[("from-user", "1004"), ("from-host", "fsapp")])
+    until(lambda: floor.seen().agents["1004"].registered is False, "it is gone")
+    floor.switch.fire("CUSTOM", subclass="sofia::register", extra=[("from-user", "1004"), ("from-host", "fsapp")])
+    until(lambda: floor.seen().agents["1004"].registered is True, "it is back")
+
+
+def test_members_who_wait_are_known_by_name(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    for agent in floor.switch.callcenter.agents.values():
+        floor.switch.callcenter.set_status(agent, "Logged Out")
+    floor.switch.call("+381601234567", "2", name='a|b\n"c')
+    until(lambda: floor.switch.callcenter.queues["helpdesk@fsapp"].members, "one waits")
+    start_link(floor)
+    floor.wait_same("the floor is known")
+    [member] = floor.seen().members.values()
+    assert (member.number, member.name, member.state) == ("+381601234567", 'a b c', MemberState.WAITING)
+    assert floor.seen().calls[member.call].variables["fsapp_class"] == "service", "asked for, since no event told"
