@@ -13,6 +13,8 @@ is in originate_disposition, originate_failed_cause, bridge_hangup_cause and las
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ __all__ = ["Peer", "bridge_application"]
 
 _RING_S = "60"
 _HEADERS = ("sip_h_x-", "sip_h_p-")   # what the other side makes variables of
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _NEVER_A_FAILURE = ("NO_ANSWER", "NO_USER_RESPONSE", "ORIGINATOR_CANCEL")
 _TRUE = ("true", "yes", "on", "t", "1")
 
@@ -126,11 +129,23 @@ def _sofia(channel: Channel, profile: str, address: str, variables: dict[str, st
         leg.profile.caller_id_number, called, name=leg.profile.caller_id_name, context=peer.context,
         channel_name=f"sofia/{peer.profile}/{leg.profile.caller_id_number}@127.0.0.1",
         variables=[
-            ("sip_received_ip", "127.0.0.1"), ("sofia_profile_name", peer.profile),
-            *((name, value) for name, value in leg.variables.items() if name.lower().startswith(_HEADERS)),
+            ("sip_received_ip", "127.0.0.1"), ("sofia_profile_name", peer.profile), *_headers(leg.variables),
         ],
     )
     return _ring(channel, leg, far, variables)
+
+
+def _headers(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What the other side makes of a leg's headers. A line end in a value starts another one: it really does."""
+    for name, value in variables.items():
+        if not name.lower().startswith("sip_h_"):
+            continue
+        first, *more = _LINE_END.split(value)
+        lines = [f"{name[len('sip_h_'):]}: {first}", *more]
+        for header, separator, text in (line.partition(":") for line in lines):
+            variable = f"sip_h_{header.strip()}"
+            if separator and text.strip() and variable.lower().startswith(_HEADERS):
+                yield variable, text.strip()
 
 
 def _ring(channel: Channel, leg: Channel, far: Channel, variables: dict[str, str]) -> _Try:

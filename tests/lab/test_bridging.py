@@ -116,6 +116,18 @@ def test_the_other_switch_gets_caller_and_headers(dial, other):
     assert call.answered
 
 
+def test_a_line_end_in_a_header_starts_another_one_as_on_a_real_switch(dial, other):
+    call = dial(f"sofia/peers/park@{ADDRESS}", "sip_h_X-Odd=${odd}|ignored=x")
+    until(lambda: other.channels, "they are connected")
+    call.hangup("NORMAL_CLEARING", "caller")
+    until(lambda: not other.channels, "both sides are over")
+    call = call.switch.call("+381601112223", "1", variables=[("odd", "one\r\nX-Fsapp-Class: vip\r\nTo: <sip:x@y>")])
+    until(lambda: other.channels, "they are connected")
+    [far] = other.channels.values()
+    heard = {name: value for name, value in far.variables.items() if name.startswith("sip_h_")}
+    assert heard == {"sip_h_X-Odd": "one", "sip_h_X-Fsapp-Class": "vip"}
+
+
 def test_the_caller_leaves_and_nothing_stays(dial, other):
     call = dial(f"sofia/peers/park@{ADDRESS}")
     until(lambda: call.bridged, "they are connected")
