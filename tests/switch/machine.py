@@ -245,4 +245,6 @@ class Switch:
         return True
 
     def _ready(self) -> bool:
-        return self.cli("sofia status").count("RUNNING") == PROFILES
+        """Every profile runs, and so does the module that is loaded last."""
+        return (self.cli("sofia status").count("RUNNING") == PROFILES
+                and self.cli("module_exists mod_callcenter") == "true")

@@ -7,9 +7,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from app import App
 from browser import Browser
 from desk import Desk
 from machine import Switch, binary, wait_until
+from phone import Phone
 
 from fsapp.core.rules import Rules
 from fsapp.rules import load_folder
@@ -122,3 +124,26 @@ def test_an_agents_phone_registers_with_the_password_and_is_found(switch: Switch
         assert "error" in switch.cli("sofia_contact phones/1005@fsapp")
         assert desk.register("phone") == 200
     assert switch.cli("sofia_contact phones/1005@fsapp").startswith("sofia/phones/sip:1005@127.0.0.1:")
+
+
+def test_a_switch_without_mod_python3_starts_and_says_so_once(switch: Switch, tmp_path: Path) -> None:
+    found = binary()
+    assert found is not None
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    for path in Path(switch.cli("global_getvar mod_dir")).glob("*.so"):
+        if path.name != "mod_python3.so":
+            (modules / path.name).symlink_to(path)
+    without = Switch(found, tmp_path / "switch", modules=modules)
+    without.folder.mkdir()
+    try:
+        without.start()
+        [line] = faults(without)
+        assert "[CRIT]" in line
+        assert "Error Loading module" in line
+        assert "mod_python3.so" in line
+        with App(without.app_port) as app, Phone(without.trunk_port) as phone:
+            phone.call("0115550300")
+            assert app.route("helpdesk@fsapp")["variable_fsapp_called"] == "0115550300"
+    finally:
+        without.stop()
