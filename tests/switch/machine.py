@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fsapp.core.queue_xml import callcenter_document
-from fsapp.core.rules import Rules
+from fsapp.core.rules import MAIN, Rules
 from fsapp.rules import load_folder
 from fsapp.state import snapshot
 
@@ -78,12 +78,13 @@ def _shorten(sound: Path) -> None:
 class Switch:
     """One process of FreeSWITCH. `start` returns when its event socket answers and its profiles run.
 
-    `variables` are written to own/vars.xml, as an operator would; `modules` is a module folder instead of its own.
+    `variables` are written to own/vars.xml, as an operator would; `modules` is a module folder instead of its own;
+    `document` are its rules instead of the example's.
     """
 
     def __init__(
         self, freeswitch: str, folder: Path, environment: dict[str, str] | None = None,
-        variables: dict[str, str] | None = None, modules: Path | None = None,
+        variables: dict[str, str] | None = None, modules: Path | None = None, document: dict[str, Any] | None = None,
     ) -> None:
         self._freeswitch = freeswitch
         # The sibling of the real file: what is on the PATH may be a link.
@@ -93,6 +94,7 @@ class Switch:
         self.browser_port, self.websocket_port, self.peer_port = (_free_port() for _ in range(3))
         self._variables = variables or {}
         self._modules = modules
+        self.document = document or rules_document()
         given = {"FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_PHONE_PASSWORD": "phone"}
         self.snapshot = folder / "rules.snapshot"
         # Nobody listens there until a test leads this to a Redis.
@@ -107,11 +109,22 @@ class Switch:
 
     def start(self, ready: Callable[[], bool] | None = None) -> None:
         self._copy()
+        for name in FOLDERS:
+            (self.folder / name).mkdir()
+        self._boot(ready)
+
+    def restart(self, *, new_database: bool) -> None:
+        """Stop it and start it again; with a new database mod_callcenter knows nothing of what was."""
+        self.stop()
+        if new_database:
+            (self.folder / "db/callcenter.db").unlink()
+        self._boot(None)
+
+    def _boot(self, ready: Callable[[], bool] | None) -> None:
         options = [f"-{name}" for name in ("nf", "nc", "nonat", "nonatmap", "np")]
         options += ["-conf", str(self.folder / "conf/freeswitch"), "-sounds", str(self.folder / "sounds")]
         options += ["-mod", str(self._modules)] if self._modules else []
         for name in FOLDERS:
-            (self.folder / name).mkdir()
             options += [f"-{name}", str(self.folder / name)]
         with open(self.folder / "output", "wb") as output:
             self._process = subprocess.Popen(
@@ -135,6 +148,13 @@ class Switch:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(DEADLINE_S)
+
+    def kill(self) -> None:
+        """End it as a crash would; `restart` starts it again."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.kill()
+        process.wait(DEADLINE_S)
 
     def cli(self, command: str, password: str = PASSWORD) -> str:
         """What fs_cli prints for a command."""
@@ -195,9 +215,10 @@ class Switch:
         self._change("dialplan/fsapp-vars.xml", {r"(fsapp_socket)=[^\"]+": f"127.0.0.1:{self.app_port}"})
         for sound in (self.folder / "sounds").glob("*/*.wav"):
             _shorten(sound)
-        snapshot.save(self.snapshot, 1, rules_document())
+        snapshot.save(self.snapshot, 1, self.document)
         # Agents and tiers are the link's to add; queues are asked for by the switch.
-        document = callcenter_document(Rules.from_document(rules_document()))
+        rules, name = Rules.from_document(self.document), self._variables.get("fsapp_switch", MAIN)
+        document = callcenter_document(rules, name)
         staff = re.sub("<queues>.*</queues>", "<queues/>", document, flags=re.DOTALL)
         (self.folder / "conf/freeswitch/autoload_configs/callcenter.conf.xml").write_text(staff, encoding="utf-8")
 

@@ -8,7 +8,7 @@ import socket
 import time
 from types import TracebackType
 
-__all__ = ["Phone", "offer", "reply"]
+__all__ = ["Phone", "knock", "offer", "reply"]
 
 DEADLINE_S = 20.0
 
@@ -25,6 +25,27 @@ def reply(request: str, headers: str = "", body: str = "") -> bytes:
     """200 to a request, with its own headers."""
     kept = "".join(re.findall(r"(?m)^(?:Via|From|To|Call-ID|CSeq): .*\r\n", request))
     return f"SIP/2.0 200 OK\r\n{kept}{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def knock(port: int, called: str, source: str = "127.0.0.1", more: str = "") -> int:
+    """The final status of a call to a port that speaks TCP; the call is not kept. `more`: whole header lines."""
+    with socket.create_connection(("127.0.0.1", port), DEADLINE_S, (source, 0)) as sip, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
+        rtp.bind(("127.0.0.1", 0))
+        body, address = offer(rtp), f"{source}:{sip.getsockname()[1]}"
+        sip.sendall((
+            f"INVITE sip:{called}@127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/TCP {address};branch=z9hG4bK{id(sip)}\r\n"
+            f"From: <sip:+381601234567@{address}>;tag=1\r\nTo: <sip:{called}@127.0.0.1>\r\n"
+            f"Call-ID: {secrets.token_hex(8)}\r\nCSeq: 1 INVITE\r\nContact: <sip:x@{address};transport=tcp>\r\n"
+            f"{more}Content-Type: application/sdp\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        ).encode())
+        received = ""
+        while True:
+            received += sip.recv(65536).decode(errors="replace")
+            found = re.search(r"(?m)^SIP/2.0 ([2-6][0-9]{2}) ", received)
+            if found:
+                return int(found[1])
 
 
 class Phone:

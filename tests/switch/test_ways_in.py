@@ -11,7 +11,7 @@ import pytest
 from browser import Browser
 from desk import Desk
 from machine import PASSWORD, Switch, binary, wait_until
-from phone import DEADLINE_S, Phone
+from phone import DEADLINE_S, Phone, knock
 
 SECRET = "of-the-trunk"
 DIFFICULT = """a&b<c>"d" 'e' $f %{g} \\h;i"""
@@ -115,11 +115,11 @@ def test_strangers_reach_neither_our_numbers_nor_the_other_switches_door(another
     switch = another_switch(
         fsapp_trunk_from="192.0.2.0/24,198.51.100.7/32", fsapp_peer_from="192.0.2.0/24",
         fsapp_trunk="plain", fsapp_trunk_host=provider.address)
-    for port in (switch.trunk_port, switch.peer_port):
-        with Phone(port) as phone:
-            phone.call("0115550300")
-            assert phone.wait_for(403) == 403
-            assert phone.heard() == 0
+    with Phone(switch.trunk_port) as phone:
+        phone.call("0115550300")
+        assert phone.wait_for(403) == 403
+        assert phone.heard() == 0
+    assert knock(switch.peer_port, "fsapp-carried") == 403
     switch.cli("bgapi originate {origination_caller_id_number=+381115550100}sofia/gateway/trunk/+381601234567 &park")
     invite = provider.wait_for("INVITE")
     assert invite.startswith("INVITE sip:+381601234567@")
@@ -143,7 +143,12 @@ def test_without_a_trunk_no_call_goes_out(switch: Switch) -> None:
     assert switch.cli("originate sofia/gateway/trunk/+381601234567 &park").startswith("-ERR")
 
 
-def test_other_switches_are_refused_so_far(switch: Switch) -> None:
-    with Phone(switch.peer_port) as phone:
-        phone.call("fsapp-queue")
-        assert phone.wait_for(403) == 403
+def test_another_switch_may_carry_calls_here_and_nothing_else(switch: Switch) -> None:
+    for called in ("fsapp-queue", "0115550300", "fsapp-visit", "fsapp-carry", "x"):
+        assert knock(switch.peer_port, called) == 403, called
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
+        sip.connect(("127.0.0.1", switch.peer_port))
+        with pytest.raises(ConnectionRefusedError):
+            for _ in range(2):
+                sip.send(b"OPTIONS sip:x SIP/2.0\r\n\r\n")
+
