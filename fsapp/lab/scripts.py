@@ -27,6 +27,8 @@ __all__ = ["FOLDER", "Scripts"]
 
 _log = get_logger("lab")
 FOLDER = Path(__file__).parents[2] / "scripts/switch"
+_SMALL = 1031       # bytes of text that fit into the largest block glibc keeps for a thread
+_OVERWRITTEN = 16
 _LOADING = RLock()         # loading may wait (a script that reads something), and sys.path is everybody's
 _FOLDERS: set[Path] = set()  # of the scripts of all switches of this process
 
@@ -57,11 +59,11 @@ class Scripts:
         return stream.get_data()
 
     def xml_fetch(self, params: Sequence[tuple[str, str]]) -> str:
-        """What the script bound to the configuration answers; nothing where none is bound or it fails."""
+        """What the switch reads of what the script bound to the configuration answers; nothing where it fails."""
         if not self.there or not self.xml_handler:
             return ""
         answer = self._call("xml_fetch", self.xml_handler, freeswitch.Event(params))
-        return answer if isinstance(answer, str) else ""
+        return _after_free(answer) if isinstance(answer, str) else ""
 
     def _call(self, function: str, data: str, *before: Any) -> Any:
         name, _, arguments = data.strip().partition(" ")
@@ -96,6 +98,18 @@ class Scripts:
             yield
         finally:
             sys.path.remove(folder)
+
+
+def _after_free(answer: str) -> str:
+    """An answer as mod_python3 of 1.10.12 hands it on: it frees it first.
+
+    Of a freed block of up to a kilobyte all but the first 16 bytes are still there; what becomes of a longer one is
+    anybody's guess: here it is lost.
+    """
+    if len(answer.encode("utf-8", "surrogateescape")) > _SMALL:
+        _log.error("answer_freed", size=len(answer), advice="mod_python3 frees an answer before the switch reads it")
+        return ""
+    return " " * _OVERWRITTEN + answer[_OVERWRITTEN:]
 
 
 def _folder_of(module: ModuleType) -> Path | None:

@@ -18,7 +18,7 @@ QUEUE = (
 
 def document(queues="", agents="", tiers="", settings=""):
     return (
-        f'<document type="freeswitch/xml"><section name="configuration"><configuration name="callcenter.conf">'
+        f'<document><section name="configuration"><configuration name="callcenter.conf">'
         f"<settings>{settings}</settings><queues>{queues}</queues><agents>{agents}</agents><tiers>{tiers}</tiers>"
         "</configuration></section></document>"
     )
@@ -49,7 +49,7 @@ class Source:
             "    return (FOLDER / 'answer').read_text()\n")
 
     def says(self, text):
-        (self._folder / "answer").write_text(text)
+        (self._folder / "answer").write_text(" " * 16 + text)
 
     @property
     def asked(self):
@@ -211,7 +211,8 @@ def test_tiers_are_loaded_by_queue_by_agent_or_all(boot, source):
 
 
 @pytest.mark.parametrize("text", [
-    "", "  \n", "<no", NOT_FOUND, '<!DOCTYPE x [<!ENTITY a "b">]>' + document(QUEUE.format("a", 0)),
+    "", "x" + " " * 1050 + document(), "  \n", "<no", NOT_FOUND,
+    '<!DOCTYPE x [<!ENTITY a "b">]>' + document(QUEUE.format("a", 0)),
 ])
 def test_without_a_configuration_there_is_no_mod_callcenter(boot, source, text):
     source.says(text)
@@ -223,6 +224,13 @@ def test_without_a_configuration_there_is_no_mod_callcenter(boot, source, text):
     call = switch.call("+381601112223", "q-a")
     until(lambda: not call.up, "an application that is not there ends the call")
     assert call.hangup_cause == "DESTINATION_OUT_OF_ORDER"
+
+
+@pytest.mark.parametrize("text", [document(QUEUE.format("a", 4)), " " * 16 + document(QUEUE.format("a", 4) * 9)])
+def test_an_answer_is_freed_before_it_is_read_as_in_the_real_switch(boot, source, tmp_path, text):
+    switch = boot()
+    (tmp_path / "answer").write_text(text)  # its first 16 bytes are lost, or all of it
+    assert run(switch, "callcenter_config queue load a") == "-ERR Invalid Queue not found!\n"
 
 
 def test_where_no_script_answers_the_file_does(make_switch, source, tmp_path):
