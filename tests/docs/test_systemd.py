@@ -8,8 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
+from fsapp.cli.root import cli
 from fsapp.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +61,17 @@ def test_a_part_that_ends_is_started_again_and_has_time_to_drain(name: str) -> N
     assert service["EnvironmentFile"] == "/etc/fsapp/environment"
     assert float(service["TimeoutStopSec"]) > Settings().drain_s
     assert unit(name)["Unit"]["StartLimitIntervalSec"] == "0", "it is never given up"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_started_is_a_command(name: str) -> None:
+    words = shlex.split(unit(name)["Service"]["ExecStart"])
+    assert words[0] == "/srv/fsapp/.venv/bin/fsapp"
+    command: click.Command | None = cli
+    for word in words[1:]:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+        assert command is not None, f"there is no fsapp {' '.join(words[1:])}"
 
 
 def test_the_parts_are_closed_off() -> None:

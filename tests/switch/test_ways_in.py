@@ -54,6 +54,25 @@ def test_who_is_not_registered_does_not_ring(switch: Switch) -> None:
     assert "-ERR" in switch.cli("originate user/9999@fsapp &park")
 
 
+def test_one_line_adds_an_agents_phone_or_gives_it_a_password_of_its_own(switch: Switch) -> None:
+    users = switch.folder / "conf/freeswitch/own/users.xml"
+    param = '<params><param name="password" value="for-1005"/></params>'
+    users.write_text(f'<include>\n<user id="1007"/>\n<user id="1005">{param}</user>\n</include>\n')
+    switch.cli("reloadxml")
+    try:
+        with Desk(switch.phone_port, "1007") as desk:
+            assert desk.register("for-1005") == 403
+            assert desk.register("phone") == 200
+        with Desk(switch.phone_port, "1005") as desk, Browser(switch.websocket_port, "1005") as browser:
+            assert desk.register("phone") == browser.register("phone") == 403
+            assert desk.register("for-1005") == browser.register("for-1005") == 200
+    finally:
+        users.unlink()
+        switch.cli("reloadxml")
+    with Desk(switch.phone_port, "1007") as desk:
+        assert desk.register("phone") == 403
+
+
 def test_a_phone_makes_no_calls(switch: Switch) -> None:
     with Phone(switch.phone_port) as phone:
         phone.call("1001")
