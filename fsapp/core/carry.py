@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from fsapp.core.clean import clean_name, clean_number
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, CallClass, Decision, Target
+from fsapp.core.numbers import normalise
 from fsapp.core.rules import Rules
 from fsapp.core.score import MAX_SCORE
+from fsapp.core.treatment import ANNOUNCED, recording, ring
 from fsapp.core.visit import CARRIED, CONTEXT, QUEUE_EXTENSION, UNKNOWN_EXTENSION, Arrival, ended, routed, variables
 
 __all__ = ["CARRY_CONTEXT", "CARRY_EXTENSION", "HANDED_BACK", "NOT_TAKEN", "Course", "course", "hold"]
@@ -54,14 +56,17 @@ def course(arrival: Arrival, decision: Decision, decision_id: str, at: float, ru
     A queue whose home is not known waits here.
     """
     again = arrival.call.earlier is not None
-    found = arrival.renamed | variables(decision, decision_id, again=again)
+    found = arrival.renamed | variables(decision, decision_id, again=again) | ring(decision, rules, again=again)
+    if not arrival.recording:
+        found |= recording(decision, rules, at, arrival.call.caller, arrival.uuid)
     events = (routed(arrival, decision, decision_id, at),)
     if decision.target is None:
         return Course(events, found, UNKNOWN_EXTENSION)
     home = _home(decision.target.queue, rules)
     if home == arrival.switch or home not in rules.switches:
         return Course(events, found, QUEUE_EXTENSION)
-    found |= {"fsapp_carry": rules.switches[home]} | _sent(arrival, decision, decision_id)
+    sent = _sent(arrival, decision, decision_id, arrival.recording or found.get("fsapp_recording"))
+    found |= {"fsapp_carry": rules.switches[home]} | sent
     events += ({
         "type": "call_carried", "id": f"{int(decision_id, 16) + 1:026x}", "at": at, "call": arrival.uuid,
         "decision": decision_id, "queue": decision.target.queue, "from": arrival.switch, "to": home,
@@ -75,7 +80,7 @@ def _home(queue: str, rules: Rules) -> str | None:
     return known.home if known else None
 
 
-def _sent(arrival: Arrival, decision: Decision, decision_id: str) -> dict[str, str]:
+def _sent(arrival: Arrival, decision: Decision, decision_id: str, file: str | None) -> dict[str, str]:
     """The headers' variables. The score holds the time waited: the home's queue counts from its own answer on."""
     call, target = arrival.call, decision.target
     assert target is not None
@@ -86,6 +91,7 @@ def _sent(arrival: Arrival, decision: Decision, decision_id: str) -> dict[str, s
         "contact": decision.contact, "agent": target.agent, "tried": ",".join(decision.tried),
         "degraded": "true" if decision.degraded else None, "called": call.called.raw, "number": call.caller.raw,
         "name": call.name, "waited": arrival.waited_s, "call": arrival.uuid, "switch": arrival.switch,
+        "recording": file, "announced": None,  # the dialplan says so when it has been
     }
     # All of them, every time: nothing that the caller sent under such a name goes along.
     return {variable: "" if texts[name] is None else str(texts[name]) for name, variable in CARRIED.items()}
@@ -118,7 +124,11 @@ def hold(arrival: Arrival, id_: str, at: float, rules: Rules) -> Course:
         "fsapp_called": clean_number(came.get("called") or ""), "fsapp_waited": waited,
         "fsapp_carried_call": event["carried_call"] or "", "caller_id_number": clean_number(came.get("number") or ""),
         "caller_id_name": clean_name(came.get("name") or ""), **dict.fromkeys(CARRIED.values(), ""),
-    }
+    } | ring(found, rules, again=True, carried=True)
+    caller = normalise(clean_number(came.get("number") or ""), rules.region)
+    told |= recording(found, rules, at, caller, event["carried_call"] or arrival.uuid, came.get("recording"))
+    if came.get("announced") == ANNOUNCED:
+        told["fsapp_announced"] = ANNOUNCED
     return Course((event,), told, QUEUE_EXTENSION)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from fsapp.core.model import CallClass
 from fsapp.core.people import DEFAULT_AGENT_PRIORITY, Agent, Group, agents_from, groups_from, staff
-from fsapp.core.recording import NOT_RECORDED, Recording, recording_from
+from fsapp.core.recording import DEFAULT_KEEP_DAYS, NOT_RECORDED, Recording, recording_from
 
 __all__ = [
     "MAIN", "Agent", "DialedNumber", "Flow", "Group", "Line", "Queue", "Rules", "Stage", "StageKind", "Stickiness",
@@ -135,6 +135,7 @@ class Rules:
 
     `switches` maps a switch's name to where other switches reach it (HOST:PORT of SIP); empty for a centre with one.
     `rings` maps a class to the Alert-Info its calls ring with; `breaks` are the reasons for a break, empty: any.
+    `record_days`: how long recordings are kept where no place says otherwise.
     """
 
     version: int
@@ -153,6 +154,12 @@ class Rules:
     switches: Mapping[str, str] = field(default_factory=dict)
     rings: Mapping[CallClass, str] = field(default_factory=dict)
     breaks: tuple[str, ...] = ()
+    record_days: int = DEFAULT_KEEP_DAYS
+
+    def keep_days(self, place: str) -> int:
+        """For how many days a recording of this stage or line is kept; the centre's where there is none of that id."""
+        found = self.stages.get(place) or self.lines.get(place)
+        return found.recording.keep_days if found else self.record_days
 
     def group_of(self, agent: str, among: Iterable[str] = ()) -> Group | None:
         """The agent's group: the first one all of whose agents are among the ids given, else the first at all."""
@@ -196,7 +203,7 @@ def _build(document: Mapping[str, Any], version: int) -> Rules:
         numbers=_numbers(document, stages, lines, flows), agents=agents, groups=groups, stages=stages, lines=lines,
         flows=flows, queues=_queues(domain, agents, groups, stages, lines), vips=vips,
         unknown_flow=centre.get("unknown_flow"), switches=switches, rings={**DEFAULT_RINGS, **rings},
-        breaks=tuple(centre.get("breaks", ())),
+        breaks=tuple(centre.get("breaks", ())), record_days=centre.get("record_days", DEFAULT_KEEP_DAYS),
     )
 
 

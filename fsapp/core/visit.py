@@ -31,7 +31,7 @@ UNKNOWN_EXTENSION = "fsapp-unknown"
 # dialplan marks as carried is asked for it, as any caller can send such headers.
 CARRIED: Mapping[str, str] = {name: f"sip_h_X-fsapp-{name}" for name in (
     "class", "queue", "score", "decision", "reason", "campaign", "stage", "line", "contact", "agent", "tried",
-    "degraded", "called", "number", "name", "waited", "call", "switch",
+    "degraded", "called", "number", "name", "waited", "call", "switch", "recording", "announced",
 )}
 # Everything that a visit reads, by the name on the event socket: the channel's variable of the same value.
 HEADERS: Mapping[str, str] = {
@@ -42,8 +42,8 @@ HEADERS: Mapping[str, str] = {
     "Caller-Channel-Answered-Time": "answered_time",
 } | {f"variable_{name}": name for name in (
     "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
-    "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_switch", "fsapp_carried", "cc_base_score", "cc_cause",
-    "cc_agent", *CARRIED.values(),
+    "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_switch", "fsapp_carried", "fsapp_recording", "cc_base_score",
+    "cc_cause", "cc_agent", *CARRIED.values(),
 )}
 _NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock; microseconds, as all its times
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
@@ -63,7 +63,8 @@ class Arrival(NamedTuple):
     `renamed` holds the caller's number and name where cleaning changed them, for the switch to show instead.
     `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone. `switch`: where the call
     is. `waited_s`: since the switch answered it. `carried`: what came along from the switch that carried it here, by
-    the names of CARRIED and as it came; None for a call of our own.
+    the names of CARRIED and as it came; None for a call of our own. `recording`: the file that an earlier visit
+    has named.
     """
 
     uuid: str
@@ -77,6 +78,7 @@ class Arrival(NamedTuple):
     switch: str = MAIN
     waited_s: int = 0
     carried: Mapping[str, str] | None = None
+    recording: str | None = None
 
 
 def from_variables(get: Callable[[str], str | None], at: float = 0.0) -> dict[str, str]:
@@ -110,6 +112,7 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
         _word(get("variable_fsapp_queue")), _class(get("variable_fsapp_class")), _word(get("variable_cc_agent")),
         renamed, get("Caller-Destination-Number") in _ELSEWHERE, _word(get("variable_fsapp_switch")) or MAIN,
         _waited_s(get("Caller-Channel-Answered-Time") or "", get(_NOW) or ""), _carried(found),
+        _word(get("variable_fsapp_recording")),
     )
 
 

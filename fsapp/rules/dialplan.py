@@ -120,6 +120,7 @@ class _Check:
         self._unset_variables()
         self._protocol()
         self._switches()
+        self._recording()
         self._transfers()
         self._numbers()
         self._fallback()
@@ -147,11 +148,17 @@ class _Check:
 
     def _protocol(self) -> None:
         for name, check in ((VISIT, self._visit), (QUEUE, self._queue), (UNKNOWN, self._unknown)):
-            found = next(self.plan.matching(CONTEXT, name), None)
+            found = self._extension(name)
             if found is None:
                 self._fault(self.plan.folder, f"no extension {name} in context {CONTEXT}: put fsapp.xml back")
             else:
                 check(found, self.plan.actions(found))
+
+    def _extension(self, name: str) -> Node | None:
+        """The extension of this name; of a queue the one that leads there, as others come before it."""
+        found = list(self.plan.matching(CONTEXT, name))
+        leads = [one for one in found if any(a.get("application") == "callcenter" for a in self.plan.actions(one))]
+        return next(iter(leads or found), None)
 
     def _visit(self, extension: Node, actions: list[Node]) -> None:
         place = next((i for i, action in enumerate(actions) if action.get("application") == "socket"), None)
@@ -181,6 +188,19 @@ class _Check:
             self._fault(actions[place], "the outcome of an earlier queue stays: unset cc_cause before callcenter")
         if not any(application == "transfer" for application, _ in steps[place + 1:]):
             self._fault(actions[place], f"a caller nobody answered is dropped: transfer to {VISIT} after callcenter")
+
+    def _recording(self) -> None:
+        """What the rules record, the dialplan must: before the queue, in extensions of the same name."""
+        places = [place for place in (*self.wanted.rules.stages.values(), *self.wanted.rules.lines.values())
+                  if place.recording]
+        data = {action.get("data") for one in self.plan.matching(CONTEXT, QUEUE) for action in self.plan.actions(one)}
+        wanted = {"execute_on_pre_bridge=record_session ": places,
+                  "fsapp_announced=": [place for place in places if place.recording.announce]}
+        for start, these in wanted.items():
+            if these and not any(text.startswith(start) for text in data):
+                what = "announced" if start == "fsapp_announced=" else "recorded"
+                self._fault(self.plan.folder, f"calls of {these[0].id} are to be {what}, and {QUEUE} sets no "
+                                              f"{start.strip()}: put fsapp.xml back")
 
     def _unknown(self, extension: Node, actions: list[Node]) -> None:
         if not actions or actions[-1].get("application") != "hangup":

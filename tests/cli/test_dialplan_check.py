@@ -47,6 +47,27 @@ def change(place, file, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
+def test_no_extension_of_the_queue(run, place):
+    path = place / "dialplan/fsapp.xml"
+    path.write_text(path.read_text().replace("^fsapp-queue$", "^fsapp-queues$"))
+    status, _, err = run()
+    assert status == 1
+    assert any("no extension fsapp-queue in context fsapp" in fault for fault in err)
+
+
+@pytest.mark.parametrize(("part", "line"), [
+    ("execute_on_pre_bridge", "calls of helpdesk are to be recorded"),
+    ("fsapp_announced=", "calls of helpdesk are to be announced"),
+])
+def test_what_the_rules_record_the_dialplan_must(run, place, part, line):
+    change(place, "conf/rules/lines.toml", "[line.helpdesk]", '[line.helpdesk]\nrecord = "both"\nannounce = true')
+    assert run()[0] == 0
+    change(place, "dialplan/fsapp.xml", part, "something_else")
+    status, _, err = run()
+    assert status == 1
+    assert any(line in fault for fault in err)
+
+
 def test_what_the_project_ships_fits(run):
     status, out, err = run()
     assert (status, err) == (0, [])
@@ -66,7 +87,6 @@ def test_json_says_the_same(run, place):
 FAULTS = [
     ("dialplan/fsapp.xml", "</extension>", "</extensoin>", "dialplan/fsapp.xml:19: is not well-formed XML"),
     ("dialplan/fsapp.xml", "<include>", '<!DOCTYPE x [<!ENTITY a "b">]><include>', "declares an entity"),
-    ("dialplan/fsapp.xml", "^fsapp-queue$", "^fsapp-queues$", "no extension fsapp-queue in context fsapp"),
     ("dialplan/fsapp.xml", "^fsapp-visit$", "^(fsapp-visit$", "is no regular expression"),
     ("dialplan/fsapp.xml", "async full", "full", "write `async full`"),
     ("dialplan/fsapp.xml", 'application="socket"', 'application="sleep"', "no socket action"),

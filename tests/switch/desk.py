@@ -9,6 +9,7 @@ import socket
 from types import TracebackType
 
 from phone import DEADLINE_S, offer, reply
+from sound import Speaker, media_port
 
 __all__ = ["Desk", "authorization"]
 
@@ -38,6 +39,7 @@ class Desk:
         self._switch = ("127.0.0.1", port)
         self._user = user
         self._address = f"127.0.0.1:{self._sip.getsockname()[1]}"
+        self._speaker: Speaker | None = None
         self.invite = ""
 
     def __enter__(self) -> Desk:
@@ -46,6 +48,8 @@ class Desk:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
+        if self._speaker:
+            self._speaker.stop()
         self._sip.close()
         self._rtp.close()
 
@@ -77,6 +81,10 @@ class Desk:
                 headers = f"Contact: <sip:{self._user}@{self._address}>\r\nContent-Type: application/sdp\r\n"
                 self._sip.sendto(reply(self.invite, headers, offer(self._rtp)), self._switch)
         return self.invite
+
+    def speak(self, hz: int) -> None:
+        """Say a tone until the phone is taken away; a call has been answered."""
+        self._speaker = Speaker(self._rtp, media_port(self.invite), hz)
 
     def hang_up(self) -> None:
         """End the call that was answered."""

@@ -8,6 +8,8 @@ import socket
 import time
 from types import TracebackType
 
+from sound import Speaker, media_port
+
 __all__ = ["Phone", "knock", "offer", "reply"]
 
 DEADLINE_S = 20.0
@@ -61,6 +63,8 @@ class Phone:
         self._call_id = secrets.token_hex(12)
         self._branch = "z9hG4bK" + secrets.token_hex(8)
         self._from = self._to = self._uri = ""
+        self._media = 0
+        self._speaker: Speaker | None = None
         self.statuses: list[int] = []
         self.ended = False
 
@@ -74,6 +78,8 @@ class Phone:
 
     def close(self) -> None:
         self.hang_up()
+        if self._speaker:
+            self._speaker.stop()
         self._sip.close()
         self._rtp.close()
 
@@ -114,6 +120,10 @@ class Phone:
         except BlockingIOError:
             return count
         return count
+
+    def speak(self, hz: int) -> None:
+        """Say a tone until the call is closed; the call has been answered."""
+        self._speaker = Speaker(self._rtp, self._media, hz)
 
     def notify(self, event: str) -> None:
         """Send a NOTIFY of this event inside the call."""
@@ -157,6 +167,7 @@ class Phone:
         if tagged:
             self._to = tagged.group(1)
         if status == 200:
+            self._media = media_port(message)
             contact = re.search(r"(?m)^Contact: <([^>]+)>", message)
             self._uri = contact.group(1) if contact else self._uri
             self._branch += "a"

@@ -91,6 +91,8 @@ def test_what_is_sent_is_what_arrives() -> None:
         "fsapp_contact": "renewals/first-call/+381601234567", "fsapp_tried": "agent-1001@fsapp,desk@fsapp",
         "fsapp_called": "0115550100", "fsapp_waited": "0", "fsapp_carried_call": "there",
         "caller_id_number": "060 123-4567", "caller_id_name": "Petar Petrovi\u0107",
+        "alert_info": "<http://127.0.0.1>;info=callback",
+        "cc_export_vars": "bridge_generate_comfort_noise,alert_info,fsapp_class,fsapp_decision,fsapp_contact",
     }
     [event] = made.events
     assert event | {"at": 0} == {

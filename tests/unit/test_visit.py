@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsapp.core.model import REASONS, CallClass, Decision, Target
-from fsapp.core.visit import HEADERS, as_fallback, event_id, from_variables, read_arrival, routed, variables
+from fsapp.core.visit import (
+    HEADERS,
+    as_fallback,
+    event_id,
+    from_variables,
+    read_arrival,
+    routed,
+    variables,
+)
 from fsapp.telephony.channel import read_arrival as read_headers
 from fsapp.telephony.esl import Message
 

@@ -1,0 +1,48 @@
+"""How a decided call is treated beyond its queue: recorded and announced, and how the agent's phone rings. Pure.
+
+The words of dialplan/fsapp.xml: `fsapp_record` whose voice, `fsapp_recording` the file, `fsapp_announce` whether the
+caller is to be told before, `fsapp_announced` what became of that. `cc_export_vars` names what the agent's leg gets.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fsapp.core.model import Decision, PhoneNumber
+from fsapp.core.recording import file_name, read_name
+from fsapp.core.rules import Rules
+
+__all__ = ["ANNOUNCED", "recording", "ring"]
+
+ANNOUNCED = "FILE PLAYED"  # what the switch says of a file it has played to its end
+_RING = "alert_info"
+_EXPORTED = ("fsapp_class", "fsapp_decision", "fsapp_contact")
+_FOR_CARRIED = "bridge_generate_comfort_noise"  # dialplan/switches.xml says why
+
+
+def ring(decision: Decision, rules: Rules, *, again: bool, carried: bool = False) -> dict[str, str]:
+    """What the agent's leg is told; an alert_info that the caller sent is not among it. `again`: on a later visit."""
+    if decision.call_class is None:
+        return {}
+    text = rules.rings.get(decision.call_class, "")
+    names = (*((_FOR_CARRIED,) if carried else ()), *((_RING,) if text else ()), *_EXPORTED)
+    return {"cc_export_vars": ",".join(names)} | ({_RING: text} if text or again else {})
+
+
+def recording(
+    decision: Decision, rules: Rules, at: float, caller: PhoneNumber, call: str, named: str | None = None,
+) -> dict[str, str]:
+    """The recording of a call that has none yet; nothing where its stage or line is not recorded. `at`: epoch seconds.
+
+    Named once for the whole call: whatever queues it moves through and whoever talks to it, there is one file, and the
+    announcement is made once. `call` is the uuid that the caller's leg has where it landed; `named` what another switch
+    has named the file, if it has.
+    """
+    place = rules.stages.get(f"{decision.campaign}/{decision.stage}") or rules.lines.get(decision.line or "")
+    if decision.call_class is None or place is None or not place.recording:
+        return {}
+    number = caller.key or caller.raw or caller.kind
+    name = named if named and read_name(named) else file_name(
+        datetime.fromtimestamp(at, UTC), decision.call_class, place.id, number, call)
+    found = {"fsapp_record": place.recording.sides.value, "fsapp_recording": name}
+    return found | ({"fsapp_announce": "true"} if place.recording.announce else {})
