@@ -190,17 +190,19 @@ class _Check:
             self._fault(actions[place], f"a caller nobody answered is dropped: transfer to {VISIT} after callcenter")
 
     def _recording(self) -> None:
-        """What the rules record, the dialplan must: before the queue, in extensions of the same name."""
-        places = [place for place in (*self.wanted.rules.stages.values(), *self.wanted.rules.lines.values())
-                  if place.recording]
-        data = {action.get("data") for one in self.plan.matching(CONTEXT, QUEUE) for action in self.plan.actions(one)}
-        wanted = {"execute_on_pre_bridge=record_session ": places,
-                  "fsapp_announced=": [place for place in places if place.recording.announce]}
-        for start, these in wanted.items():
+        """What the rules record, the dialplan must: in an extension that goes on to the queue."""
+        rules, before = self.wanted.rules, list(self.plan.matching(CONTEXT, QUEUE))
+        places = [place for place in (*rules.stages.values(), *rules.lines.values()) if place.recording]
+        announced = [place for place in places if place.recording.announce]
+        records = [one for one in before if one.get("continue") == "true"]
+        for start, what, among, these in (
+            ("execute_on_pre_bridge=record_session ", "recorded", records, places),
+            ("fsapp_announced=", "announced", before, announced),
+        ):
+            data = [action.get("data") for one in among for action in self.plan.actions(one)]
             if these and not any(text.startswith(start) for text in data):
-                what = "announced" if start == "fsapp_announced=" else "recorded"
-                self._fault(self.plan.folder, f"calls of {these[0].id} are to be {what}, and {QUEUE} sets no "
-                                              f"{start.strip()}: put fsapp.xml back")
+                self._fault(self.plan.folder, f"calls of {these[0].id} are to be {what}, and nothing sets "
+                                              f"{start.strip()} before {QUEUE}: put fsapp.xml back")
 
     def _unknown(self, extension: Node, actions: list[Node]) -> None:
         if not actions or actions[-1].get("application") != "hangup":

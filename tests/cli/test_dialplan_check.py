@@ -57,6 +57,7 @@ def test_no_extension_of_the_queue(run, place):
 
 @pytest.mark.parametrize(("part", "line"), [
     ("execute_on_pre_bridge", "calls of helpdesk are to be recorded"),
+    ('records" continue="true', "calls of helpdesk are to be recorded"),
     ("fsapp_announced=", "calls of helpdesk are to be announced"),
 ])
 def test_what_the_rules_record_the_dialplan_must(run, place, part, line):
@@ -114,7 +115,7 @@ FAULTS = [
     ("dialplan/fsapp-vars.xml", "=100000000", "=9999999999", "write a whole number up to 2147483647"),
     ("dialplan/fsapp-vars.xml", "_patience=15", "_patience=10", "more than visit_s, which is 10"),
     ("dialplan/fsapp-vars.xml", "_patience=15", "_patience=", "fsapp_patience is ''"),
-    ("dialplan/fsapp.xml", 'continue="true"', "", "write continue"),
+    ("dialplan/fsapp.xml", 'decides" continue="true"', 'decides"', "write continue"),
     ("dialplan/fsapp.xml", 'data="fsapp_fallback"', 'data="other"', "does not begin with `python fsapp_fallback`"),
     ("dialplan/fsapp.xml", "${module_exists(mod_python3)}", "${module_exists(mod_python)}", "hangs up there"),
 ]

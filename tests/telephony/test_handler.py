@@ -103,6 +103,8 @@ def test_a_callback_is_told_everything_the_contract_names(visit: Callable[..., V
         "fsapp_class": "callback", "fsapp_queue": "agent-1002@fsapp", "cc_base_score": "305003580",
         "fsapp_reason": "open-contact", "fsapp_campaign": "renewals", "fsapp_stage": "first-call",
         "fsapp_contact": f"renewals/first-call/{CALLER}", "fsapp_agent": "1002", "fsapp_tried": "agent-1002@fsapp",
+        "alert_info": "<http://127.0.0.1>;info=callback",
+        "cc_export_vars": "alert_info,fsapp_class,fsapp_decision,fsapp_contact",
     }
 
 
