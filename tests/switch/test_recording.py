@@ -1,4 +1,4 @@
-"""Recording on a real switch: what is in the files, and when there is none. What is recorded is told as fsapp tells it."""
+"""Recording on a real switch: what is in the files, and when there is none. The call is told what fsapp tells it."""
 
 from __future__ import annotations
 
