@@ -5,6 +5,7 @@ The words of states and statuses are mod_callcenter's own. Times in `_at` are aw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +13,15 @@ from enum import StrEnum
 
 __all__ = [
     "AgentState", "AgentStatus", "Floor", "MemberState", "RememberedStatus", "Seen", "SeenAgent", "SeenCall",
-    "SeenMember", "SeenQueue", "SeenTier",
+    "SeenMember", "SeenQueue", "SeenTier", "users_of",
 ]
+
+_USER = re.compile(r"\buser/([^@,|\s\]}]+)(?:@([^,|:\s\]}]+))?")
+
+
+def users_of(contact: str) -> list[tuple[str, str]]:
+    """The registered users that an agent's contact calls, each with the domain, empty where it names none."""
+    return _USER.findall(contact)
 
 
 class AgentStatus(StrEnum):

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from fsapp.core import floor_facts as facts
-from fsapp.core.floor import AgentState, AgentStatus, MemberState, Seen, SeenAgent, SeenCall, SeenMember
+from fsapp.core.floor import AgentState, AgentStatus, MemberState, Seen, SeenAgent, SeenCall, SeenMember, users_of
 from fsapp.core.floor_facts import Fact
 
 __all__ = ["NOTHING", "Changes", "FloorEvent", "apply", "carried", "changed"]
@@ -166,7 +166,7 @@ def _phone_registered(seen: Seen, event: FloorEvent) -> Changes:
     """A phone came; one that went is left to the next look, since it may not have been the only one."""
     return Changes(agents={
         id_: replace(agent, registered=True) for id_, agent in seen.agents.items()
-        if agent.registered is False and any(f"user/{user}" in agent.contact for user in event.users)
+        if agent.registered is False and any(user in event.users for user, _ in users_of(agent.contact))
     })
 
 

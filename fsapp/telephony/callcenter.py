@@ -7,14 +7,13 @@ would be a row of the caller's own. Only the counters of queues are in such a ta
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from fsapp.core.clean import clean_name, clean_number
-from fsapp.core.floor import Seen, SeenAgent, SeenCall, SeenMember, SeenQueue, SeenTier
+from fsapp.core.floor import Seen, SeenAgent, SeenCall, SeenMember, SeenQueue, SeenTier, users_of
 from fsapp.errors import ProtocolError, SwitchError
 from fsapp.telephony.link import Link
 
@@ -36,7 +35,6 @@ QUESTIONS: Mapping[str, str] = {
     "bridges": "show bridged_calls as json",
     "registrations": "show registrations as json",
 }
-_USER = re.compile(r"\buser/([^@,|\s\]}]+)(?:@([^,|:\s\]}]+))?")
 _NONE = frozenset({"", "0"})
 
 Row = Mapping[str, Any]
@@ -101,7 +99,7 @@ def _agent(row: Row, registered: Mapping[str, frozenset[str]]) -> SeenAgent:
 
 def _is_registered(contact: str, registered: Mapping[str, frozenset[str]]) -> bool | None:
     """Whether one of the users that `contact` calls is registered; None where it calls none."""
-    users = _USER.findall(contact)
+    users = users_of(contact)
     if not users:
         return None
     return any(user in registered and (not realm or realm in registered[user]) for user, realm in users)
