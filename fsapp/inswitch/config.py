@@ -22,7 +22,7 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`redis_timeout_s` bounds every single wait for Redis; what a call may wait in all is the caller's to say."""
+    """`redis_timeout_s` is for who says nothing else; what a call may wait in all is the caller's to say."""
 
     redis_url: str
     snapshot: str

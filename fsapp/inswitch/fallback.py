@@ -39,19 +39,19 @@ def handle(session: Any, freeswitch: Any) -> None:
         found = from_variables(lambda name: _text(session.getVariable(name)), time.time())
         arrival = read_arrival(found, rules.region)
         if arrival.carried is not None:
-            _hold(session, arrival, rules, source, deadline)
+            _hold(session, arrival, rules, source)
         elif arrival.cause == "answered":
-            _end(session, arrival, source, deadline)
+            _end(session, arrival, source)
         else:
             _route(session, arrival, rules, source, deadline)
     except Exception as error:  # noqa: BLE001  the switch may crash of what it is to print: nothing gets out of here
         _log.error("fallback_failed", error=repr(error)[:500], meanwhile="the dialplan goes on alone")
 
 
-def _end(session: Any, arrival: Arrival, source: Source, deadline: float) -> None:
+def _end(session: Any, arrival: Arrival, source: Source) -> None:
     session.hangup("NORMAL_CLEARING")
     at = time.time()
-    source.write(ended(arrival, event_id(at, random.getrandbits(48)), at), deadline)
+    source.write(ended(arrival, event_id(at, random.getrandbits(48)), at))
 
 
 def _route(session: Any, arrival: Arrival, rules: Rules, source: Source, deadline: float) -> None:
@@ -59,19 +59,19 @@ def _route(session: Any, arrival: Arrival, rules: Rules, source: Source, deadlin
     decision = as_fallback(decide(call, source.facts(call.caller.key, deadline), rules, datetime.now(UTC)))
     at = time.time()
     found = course(arrival, decision, event_id(at, random.getrandbits(48)), at, rules)
-    _take(session, arrival, found, source, deadline)
+    _take(session, arrival, found, source)
 
 
-def _hold(session: Any, arrival: Arrival, rules: Rules, source: Source, deadline: float) -> None:
+def _hold(session: Any, arrival: Arrival, rules: Rules, source: Source) -> None:
     """Another switch has carried the call here, and decides about it."""
     at = time.time()
     found = hold(arrival, event_id(at, random.getrandbits(48)), at, rules)
     if found.fault:
         _log.error(found.fault, call=arrival.uuid, switch=arrival.switch, queue=(arrival.carried or {}).get("queue"))
-    _take(session, arrival, found, source, deadline)
+    _take(session, arrival, found, source)
 
 
-def _take(session: Any, arrival: Arrival, found: Course, source: Source, deadline: float) -> None:
+def _take(session: Any, arrival: Arrival, found: Course, source: Source) -> None:
     """Have it happen, then write it down."""
     if found.extension is None:
         session.hangup(found.cause)
@@ -82,7 +82,7 @@ def _take(session: Any, arrival: Arrival, found: Course, source: Source, deadlin
             _log.error("transfer_refused", call=arrival.uuid, meanwhile="the dialplan goes on alone")
             return
     for event in found.events:
-        source.write(event, deadline)
+        source.write(event)
         _log.warning(f"fallback_{event['type'].removeprefix('call_')}", **{
             name: event[name] for name in _LOGGED if name in event})
 

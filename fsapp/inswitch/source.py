@@ -1,7 +1,7 @@
 """Rules, facts and the event stream for the scripts inside the switch, from Redis or without it. Decides nothing.
 
 The switch calls from many threads, and reloads its scripts at every call: what is kept between two calls is kept here.
-Nothing waits for Redis beyond the deadline that is given, and after a failure nobody asks for a while.
+Nothing waits for Redis beyond the deadline that is given, and one that let several wait is not asked for a while.
 """
 
 from __future__ import annotations
@@ -9,24 +9,31 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
+
+import redis
 
 from fsapp.core.model import DEGRADED, NO_FACTS, Facts
 from fsapp.core.rules import Rules
 from fsapp.errors import StateError, StateRefused, StateUnavailable
 from fsapp.inswitch.config import Config
+from fsapp.inswitch.writer import Writer
 from fsapp.log import get_logger
-from fsapp.state import snapshot, stream
+from fsapp.state import snapshot
 from fsapp.state.connection import connect
 from fsapp.state.rules import RulesStore
 from fsapp.state.store import Store
 
 __all__ = ["Source", "source_of"]
 
-BACKLOG = 1000
-_REST_S = 1.0           # how long nobody asks after a failure; ten times what the failure took, if that is more
+# How long one question may wait, in seconds: the longest that the deadline still allows. Each has connections of its
+# own, since their time limit is fixed.
+_WAITS_S = (0.18, 0.12, 0.06, 0.03)
+_WRITE_S = 5.0
+_SLOW_S = 0.02          # a failure that took less has cost nobody anything
+_SLOW_FAILURES = 2      # after so many in a row nobody asks for a while: a busy machine may be late once
+_REST_S = 1.0           # that while; ten times what the failure took, if that is more
 _LONGEST_REST_S = 30.0
 _AGAIN_S = 60.0         # how long a version is taken to be what it was: Redis may have lost its data and count anew
 _log = get_logger("inswitch")
@@ -47,112 +54,114 @@ class Source:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._clients: dict[float, redis.Redis] = {}
+        self._writer: Writer | None = None
         self._kept: _Rules | None = None
         self._bad: tuple[int, float] = (0, 0.0)      # a version that cannot be read, and until when it is not tried
         self._snapshot: tuple[tuple[int, int, int], Rules | None] | None = None
-        self._away_until = 0.0
         self._lost = ""
-        self._events: deque[bytes] = deque(maxlen=BACKLOG)
+        self._slow = 0
+        self._away_until = 0.0
 
     def rules(self, deadline: float) -> Rules | None:
         """The rules in force; where Redis does not say, the last good ones known here; None if there are none."""
         started = time.monotonic()
-        if self._may_ask(deadline):
-            try:
-                found = self._from_redis(started, deadline)
-            except StateError as error:
-                self._failed(error, started)
-            else:
-                if found is not None:
-                    return found
-        return self._last_good()
+        if self._resting(started):
+            return self._last_good()
+        try:
+            found = self._from_redis(started, deadline)
+        except StateError as error:
+            self._failed(error, started)
+            found = None
+        return self._last_good() if found is None else found
 
     def facts(self, key: str | None, deadline: float) -> Facts:
         """What is known of a caller; NO_FACTS without a key, DEGRADED when Redis does not say in time."""
         if key is None:
             return NO_FACTS
         started = time.monotonic()
-        if not self._may_ask(deadline):
+        if self._resting(started):
             return DEGRADED
         try:
-            found = Store(self._redis()).facts(key)
+            client = self._client(deadline)
+            if client is None:
+                return DEGRADED
+            found = Store(client).facts(key)
         except StateError as error:
             self._failed(error, started)
             return DEGRADED
         self._answered()
         return found
 
-    def write(self, event: dict[str, Any], deadline: float) -> None:
-        """Add an event to the stream; what Redis does not take is kept (the newest BACKLOG) and added with the next."""
-        started = time.monotonic()
-        asks = self._may_ask(deadline)
-        with self._lock:
-            self._events.append(stream.encode(event))
-            taken = list(self._events) if asks else []
-            if asks:
-                self._events.clear()
-        if not asks:
-            return
+    def write(self, event: dict[str, Any]) -> None:
+        """Have an event added to the stream, soon; while Redis is away it is kept."""
         try:
-            stream.add(self._redis(), taken)
-        except StateError as error:
             with self._lock:
-                self._events = deque([*taken, *self._events], BACKLOG)
-            self._failed(error, started)
+                if self._writer is None:
+                    self._writer = Writer(connect(self._config, _WRITE_S))
+        except StateError as error:  # the address is none: `rules` has said so, and there is no stream
+            _log.error("event_lost", error=str(error))
         else:
-            self._answered()
+            self._writer.put(event)
 
-    def _redis(self) -> Any:
-        if self._client is None:
-            with self._lock:
-                if self._client is None:
-                    self._client = connect(self._config)
-        return self._client
+    def _client(self, deadline: float) -> redis.Redis | None:
+        """A client that waits as long as there is time; None if there is none."""
+        left_s = deadline - time.monotonic()
+        wait_s = next((wait_s for wait_s in _WAITS_S if wait_s <= left_s), None)
+        if wait_s is None:
+            return None
+        with self._lock:
+            if wait_s not in self._clients:
+                self._clients[wait_s] = connect(self._config, wait_s)
+            return self._clients[wait_s]
 
-    def _may_ask(self, deadline: float) -> bool:
-        """Whether Redis is worth asking and there is time for it; after a rest only one thread is let through."""
-        now = time.monotonic()
-        if deadline - now < self._config.redis_timeout_s:
-            return False
+    def _resting(self, now: float) -> bool:
+        """Whether nobody should ask now; at the end of a rest one thread is let through."""
         with self._lock:
             if now < self._away_until:
-                return False
-            if self._lost:
+                return True
+            if self._slow >= _SLOW_FAILURES:
                 self._away_until = now + _REST_S
-        return True
+            return False
 
     def _failed(self, error: StateError, started: float) -> None:
         now = time.monotonic()
-        rest_s = min(max(_REST_S, 10 * (now - started)), _LONGEST_REST_S)
+        took_s = now - started
         with self._lock:
             first, self._lost = not self._lost, str(error)
-            self._away_until = now + rest_s
+            if took_s > _SLOW_S:
+                self._slow += 1
+            if self._slow >= _SLOW_FAILURES:
+                self._away_until = now + min(max(_REST_S, 10 * took_s), _LONGEST_REST_S)
             if self._kept is not None:
-                self._kept = replace(self._kept, asked=0.0)
+                self._kept = replace(self._kept, asked=-_AGAIN_S)
         if first:
             _log.error("redis_lost", error=str(error), meanwhile="calls are decided by the last good rules")
 
     def _answered(self) -> None:
-        if self._lost:
+        if self._lost or self._slow:
             with self._lock:
-                self._lost, self._away_until = "", 0.0
-            _log.warning("redis_back")
+                lost, self._lost, self._slow, self._away_until = self._lost, "", 0, 0.0
+            if lost:
+                _log.warning("redis_back")
 
     def _from_redis(self, started: float, deadline: float) -> Rules | None:
         """The rules in force by Redis; None where it has none, or none that can be read."""
-        store = RulesStore(self._redis())
-        version = store.current_version()
+        client = self._client(deadline)
+        if client is None:
+            return None
+        version = RulesStore(client).current_version()
         self._answered()
         kept = self._kept
         fresh = kept is not None and kept.rules.version == version and started - kept.asked < _AGAIN_S
         if not version or self._bad[0] == version and started < self._bad[1]:
             return None
         if not fresh:
-            if deadline - time.monotonic() < self._config.redis_timeout_s:
+            client = self._client(deadline)
+            if client is None:
                 return None
             try:
-                loaded = store.get(version)
+                loaded = RulesStore(client).get(version)
                 kept = _Rules(loaded.rules(), started, 0.0) if loaded else None
             except StateUnavailable:
                 raise

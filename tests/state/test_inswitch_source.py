@@ -18,8 +18,10 @@ from redis import UnixDomainSocketConnection
 from structlog.testing import capture_logs
 
 from fsapp.core.model import DEGRADED, NO_FACTS, Sticky
+from fsapp.inswitch import writer
 from fsapp.inswitch.config import Config
-from fsapp.inswitch.source import BACKLOG, Source, source_of
+from fsapp.inswitch.source import Source, source_of
+from fsapp.inswitch.writer import BACKLOG
 from fsapp.rules import load_folder
 from fsapp.state import keys, snapshot, stream
 from fsapp.state.rules import RulesStore
@@ -56,9 +58,12 @@ def save(path: Path, name: str, version: int = 1) -> None:
     snapshot.save(path / "rules.snapshot", version, DOCUMENT | {"centre": DOCUMENT["centre"] | {"name": name}})
 
 
-def rested(source: Source) -> None:
-    """As if the rest after a failure were over."""
-    source._away_until = 0.0
+def until(condition: Any, what: str) -> None:
+    """Ask until `condition` holds."""
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends, what
+        time.sleep(0.01)
 
 
 def test_the_newest_rules_are_had_at_every_call(redis_server: Any, redis_client: Any, source_at: Any) -> None:
@@ -137,7 +142,6 @@ def test_a_redis_that_lost_its_data_and_counts_anew(own_redis: Any, source_at: A
     source.rules(soon())
     redis.start()
     assert load(redis.connect(), "after") == 1
-    rested(source)
     assert source.rules(soon()).name == "after", "the same version, other rules"
 
 
@@ -158,23 +162,49 @@ def test_a_silent_redis_holds_nobody_and_is_left_alone_for_a_while(
             deadline = soon()
             assert source.rules(deadline) is not None
             assert source.facts(NUMBER, deadline) is DEGRADED
-            source.write({"type": "call_routed"}, deadline)
     finally:
         os.kill(redis.pid, signal.SIGCONT)
-    assert len(asked) == 1, "150 times there was something to ask"
+    assert len(asked) == 2, "100 times there was something to ask"
 
 
-def test_what_could_not_be_written_is_written_with_the_next(own_redis: Any, source_at: Any) -> None:
+def test_one_late_answer_does_not_cost_other_calls_their_facts(own_redis: Any, source_at: Any) -> None:
+    redis = own_redis()
+    source = source_at(redis.url)
+    os.kill(redis.pid, signal.SIGSTOP)
+    assert source.facts(NUMBER, soon()) is DEGRADED
+    os.kill(redis.pid, signal.SIGCONT)
+    assert source.facts(NUMBER, soon()) == NO_FACTS
+
+
+def test_what_could_not_be_written_is_written_when_redis_is_back(own_redis: Any, source_at: Any) -> None:
     redis = own_redis()
     source = source_at(redis.url)
     redis.stop()
-    for number in range(BACKLOG + 5):
-        source.write({"id": number}, soon())
-    redis.start()
-    rested(source)
-    source.write({"id": "last"}, soon())
-    found = [event["id"] for _, event in stream.tail(redis.connect(), stream.BEGINNING, follow=False)]
-    assert found == [*range(6, BACKLOG + 5), "last"], "in order, the oldest dropped"
+    with capture_logs() as logs:
+        for number in range(BACKLOG + 5):
+            source.write({"id": number})
+        until(lambda: logs, "the thread has tried")
+        redis.start()
+        client = redis.connect()
+        until(lambda: client.xlen(keys.EVENTS) >= BACKLOG, "all is caught up")
+        source.write({"id": "last"})
+        until(lambda: client.xlen(keys.EVENTS) > BACKLOG, "and goes on")
+    found = [event["id"] for _, event in stream.tail(client, stream.BEGINNING, follow=False)]
+    assert found == [*range(5, BACKLOG + 5), "last"], "in order, the oldest dropped"
+    assert [line["event"] for line in logs] == ["events_held", "events_caught_up"]
+    assert logs[1]["dropped"] == 5
+
+
+def test_the_thread_that_writes_ends_when_there_is_nothing_to_write(
+    own_redis: Any, source_at: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "_IDLE_S", 0.05)
+    redis = own_redis()
+    source, client = source_at(redis.url), redis.connect()
+    for number in (1, 2):
+        source.write({"id": number})
+        until(lambda: not [t for t in threading.enumerate() if t.name == "fsapp-events"], "the thread has ended")
+        assert client.xlen(keys.EVENTS) == number
 
 
 def test_the_outage_is_said_once_and_so_is_its_end(own_redis: Any, source_at: Any) -> None:
@@ -184,7 +214,6 @@ def test_the_outage_is_said_once_and_so_is_its_end(own_redis: Any, source_at: An
     with capture_logs() as logs:
         for _ in range(3):
             source.facts(NUMBER, soon())
-            rested(source)
         redis.start()
         for _ in range(3):
             source.facts(NUMBER, soon())
@@ -218,7 +247,7 @@ def test_many_threads_see_whole_versions_and_write_every_event(own_redis: Any, s
             rules = source.rules(deadline)
             if rules is None or rules.name != f"v{rules.version}":
                 wrong.append(rules)
-            source.write({"id": f"{thread}-{number}"}, deadline)
+            source.write({"id": f"{thread}-{number}"})
 
     threads = [threading.Thread(target=call, args=(thread,)) for thread in range(8)]
     for thread in threads:
@@ -228,6 +257,7 @@ def test_many_threads_see_whole_versions_and_write_every_event(own_redis: Any, s
     for thread in threads:
         thread.join(60)
     assert wrong == []
+    until(lambda: client.xlen(keys.EVENTS) >= 320, "all is written")
     found = [event["id"] for _, event in stream.tail(client, stream.BEGINNING, follow=False)]
     assert sorted(found) == sorted(f"{thread}-{number}" for thread in range(8) for number in range(40))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -199,6 +200,27 @@ def test_a_call_that_was_answered_ends(switch: Switch, redis: Redis, phone: Phon
     assert (routed["type"], ended["type"]) == ("call_routed", "call_ended")
     assert ended["decision"] == routed["id"]
     assert ended["agent"] == "1004"
+
+
+def test_calls_come_thick_and_fast_while_fsapp_is_down(switch: Switch, redis: Redis, tmp_path: Path) -> None:
+    """A hundred calls, twenty a second, to three numbers; a third of them from open contacts."""
+    contacts = tmp_path / "contacts.csv"
+    callers = [f"+3816012{number:05d}" for number in range(100)]
+    contacts.write_text("number\n" + "".join(f"{caller}\n" for caller in callers[::3]))
+    redis.fsapp("contacts", "import", str(contacts), "--campaign", "renewals", "--stage", "first-call", cwd=tmp_path)
+    wanted = {}
+    for number, caller in enumerate(callers):
+        called = ("0115550100", "0115550200", "0115550900")[number // 3 % 3]
+        contact = number % 3 == 0 and called == "0115550100"
+        wanted[caller] = "callback" if contact else "new-customer" if called == "0115550200" else "service"
+        switch.cli(f"bgapi originate {{origination_caller_id_number={caller}}}loopback/{called}/public &park()")
+        time.sleep(0.05)
+    wait_until(lambda: redis.client.xlen(keys.EVENTS) >= len(callers), "every decision is in the stream")
+    events = [event for _, event in stream.read(redis.client, stream.BEGINNING)]
+    assert {event["caller"]: event["class"] for event in events} == wanted
+    assert {event["degraded"] for event in events} == {False}
+    waiting = [switch.waiting(queue) for queue in {event["queue"] for event in events}]
+    assert sum(map(len, waiting)) == len(callers), "nobody was dropped"
 
 
 def test_a_version_that_cannot_be_read_leaves_the_last_good_rules(switch: Switch, redis: Redis, phone: Phone) -> None:

@@ -36,7 +36,7 @@ class Known:
     def facts(self, key: str | None, _deadline: float) -> Facts:
         return NO_FACTS if key is None else self._facts
 
-    def write(self, event: dict[str, Any], _deadline: float) -> None:
+    def write(self, event: dict[str, Any]) -> None:
         self.events.append(event)
 
 
