@@ -6,6 +6,10 @@ EXTENSION on the other switch, in the context of its profile for other switches.
 name and, as variables, every header `sip_h_X-...` that the calling leg had; each leg is told when the other answers,
 ends, or presses a key. An address without a peer, or whose switch has crashed, fails with NORMAL_TEMPORARY_FAILURE.
 
+A leg to a switch that crashes stays, and hears nothing: it ends with MEDIA_TIMEOUT after its variable media_timeout
+(milliseconds), and without one not by itself. How the other side ended a leg is in sip_reason; a cause without a number
+in Q.850, as when it is shut down, counts as NORMAL_CLEARING.
+
 Behaviour and causes as of FreeSWITCH 1.10.12: a failure ends the caller's call with its cause unless `continue_on_fail`
 says otherwise (nobody answering never does); the dialplan goes on afterwards unless `hangup_after_bridge`. The outcome
 is in originate_disposition, originate_failed_cause, bridge_hangup_cause and last_bridge_hangup_cause.
@@ -19,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fsapp.lab.applications import FOREVER_S
-from fsapp.lab.channel import Channel, Profile
+from fsapp.lab.channel import Channel, Profile, q850
 from fsapp.lab.originate import bracketed
 from fsapp.lab.registrations import PROFILES, user_of
 
@@ -117,7 +121,7 @@ def _leg(channel: Channel, name: str, called: str, variables: dict[str, str]) ->
 
 
 def _sofia(channel: Channel, profile: str, address: str, variables: dict[str, str]) -> _Try:
-    called, _, host = address.rpartition("@")
+    called, _, host = address.partition(";")[0].rpartition("@")
     if profile not in PROFILES:
         return _Try(cause="INVALID_PROFILE")
     leg = _leg(channel, f"sofia/{profile}/{address}", called, variables)
@@ -224,6 +228,8 @@ def _until_over(channel: Channel, leg: Channel, far: Channel | None) -> None:
     while channel.ready and leg.up and (far is None or far.up):
         _pass_on(channel, leg, far)
         channel.wait(FOREVER_S)
+    if far is not None and far.switch.crashed:
+        _hear_nothing(channel, leg)
     channel.bridged = False
     _end_both(channel, leg, far)
     channel.set("bridge_hangup_cause", leg.hangup_cause)
@@ -249,9 +255,26 @@ def _pass_on(channel: Channel, leg: Channel, far: Channel | None) -> None:
         far.press(channel.digits.popleft())
 
 
+def _hear_nothing(channel: Channel, leg: Channel) -> None:
+    """Nobody says that the other end is gone: until the caller has had enough, or the silence ends it."""
+    clock = channel.switch.clock
+    timeout = leg.get("media_timeout")
+    until = clock.now() + (int(timeout) / 1000 if timeout.isdecimal() else FOREVER_S)
+    while channel.ready and leg.up:
+        if (left := until - clock.now()) <= 0:
+            leg.hangup("MEDIA_TIMEOUT", "cut")
+            break
+        channel.wait(left)
+
+
 def _end_both(channel: Channel, leg: Channel, far: Channel | None) -> None:
     if far is not None:
-        leg.hangup(far.hangup_cause or channel.hangup_cause or "NORMAL_CLEARING", far.end or "caller")
+        cause = far.hangup_cause
+        if cause and leg.up:
+            number = q850(cause)
+            channel.set("sip_reason", f'{"Q.850" if number else "SIP"};cause={number or 701};text="{cause}"')
+            cause = cause if number else "NORMAL_CLEARING"
+        leg.hangup(cause or channel.hangup_cause or "NORMAL_CLEARING", far.end or "caller")
         far.hangup(leg.hangup_cause, "caller")
         far.partner = None
         channel.talked_at = channel.talked_at or far.talked_at

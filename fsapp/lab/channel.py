@@ -19,7 +19,7 @@ from fsapp.log import get_logger
 if TYPE_CHECKING:
     from fsapp.lab.switch import Switch
 
-__all__ = ["Channel", "Command", "Profile"]
+__all__ = ["Channel", "Command", "Profile", "q850"]
 
 _log = get_logger("lab")
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
@@ -27,9 +27,15 @@ _CALLED = re.compile(r"(\w+)\((.*)\)")
 _MAX_DEPTH = 10          # of variables within variables
 _MAX_TEXT = 100_000      # characters an expansion may grow to
 _Q850 = {
-    "UNALLOCATED_NUMBER": 1, "NO_ROUTE_DESTINATION": 3, "NORMAL_CLEARING": 16, "USER_BUSY": 17, "NO_ANSWER": 19,
-    "CALL_REJECTED": 21, "EXCHANGE_ROUTING_ERROR": 25, "DESTINATION_OUT_OF_ORDER": 27, "NORMAL_TEMPORARY_FAILURE": 41,
+    "UNALLOCATED_NUMBER": 1, "NO_ROUTE_DESTINATION": 3, "NORMAL_CLEARING": 16, "USER_BUSY": 17,
+    "NO_USER_RESPONSE": 18, "NO_ANSWER": 19, "CALL_REJECTED": 21, "EXCHANGE_ROUTING_ERROR": 25,
+    "DESTINATION_OUT_OF_ORDER": 27, "NORMAL_UNSPECIFIED": 31, "NORMAL_TEMPORARY_FAILURE": 41,
 }
+
+
+def q850(cause: str) -> int:
+    """A cause's number in Q.850; 0 for one that is the switch's own."""
+    return _Q850.get(cause, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +330,7 @@ class Channel:
         self.recordings.stop("all")
         self.state = "CS_REPORTING"
         self.set("hangup_cause", self.hangup_cause)
-        self.set("hangup_cause_q850", str(_Q850.get(self.hangup_cause, 0)))
+        self.set("hangup_cause_q850", str(q850(self.hangup_cause)))
         self.switch.fire("CHANNEL_STATE", self, variables=False)
         self.switch.fire("CHANNEL_HANGUP_COMPLETE", self, front=[("Hangup-Cause", self.hangup_cause)])
         self.switch.ended(self)

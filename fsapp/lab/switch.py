@@ -96,6 +96,7 @@ class Switch:
         self._callers: dict[str, Channel] = {}
         self._heartbeat_s = heartbeat_s
         self._life: Life | None = None
+        self.crashed = False
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ class Switch:
 
     def crash(self) -> None:
         """Die at once: every connection and call ends without a word, until `boot`."""
+        self.crashed = True
         for socket in self.sockets:
             socket.shut()
         self.stop()
@@ -133,6 +135,7 @@ class Switch:
         What mod_callcenter keeps in its database is reset as it does: agents wait, tiers are ready, members have
         abandoned. Without the database there are only those agents and tiers that its configuration names.
         """
+        self.crashed = False
         self.core_uuid = self.variables["core_uuid"] = str(uuid4())
         self._stamp = Stamp(self.core_uuid)
         self.sessions = 0

@@ -161,11 +161,31 @@ def test_a_switch_that_is_down(dial, other):
     assert call.get("originate_disposition") == "NORMAL_TEMPORARY_FAILURE"
 
 
-def test_a_switch_that_dies_under_a_call(dial, other):
+def test_a_switch_that_dies_under_a_call_is_only_not_heard_any_more(dial, other):
+    call = dial(f"[media_timeout=2000]sofia/peers/park@{ADDRESS};transport=tcp")
+    until(lambda: call.bridged, "they are connected")
+    died_at = call.switch.clock.now()
+    other.crash()
+    until(lambda: call.get("after"), "the dialplan goes on")
+    assert call.get("after") == "SUCCESS//MEDIA_TIMEOUT/MEDIA_TIMEOUT"
+    assert call.switch.clock.now() >= died_at + 2
+
+
+def test_a_caller_who_hears_nothing_may_hang_up(dial, other):
     call = dial(f"sofia/peers/park@{ADDRESS}")
     until(lambda: call.bridged, "they are connected")
     other.crash()
+    call.hangup("NORMAL_CLEARING", "caller")
+    until(lambda: call.finished.is_set() and not call.switch.channels, "both legs are over")
+
+
+def test_a_switch_that_is_shut_down_says_so_in_a_reason_alone(dial, other):
+    call = dial(f"sofia/peers/park@{ADDRESS}")
+    until(lambda: call.bridged, "they are connected")
+    other.stop()
     until(lambda: call.get("after"), "the dialplan goes on")
+    assert call.get("after") == "SUCCESS//NORMAL_CLEARING/NORMAL_CLEARING"
+    assert call.get("sip_reason") == 'SIP;cause=701;text="SYSTEM_SHUTDOWN"'
 
 
 def test_a_caller_served_over_there_counts_as_answered(dial, other):
