@@ -102,7 +102,7 @@ def clock(facts: Facts) -> Iterator[Finding]:
 
 
 def time_zone(facts: Facts) -> Iterator[Finding]:
-    """The switch's local time is ours: it stands in the names of recordings and in both logs."""
+    """The switch's local time is ours: it stands in both logs."""
     zone = facts.switch if isinstance(facts.switch, NotAsked) else facts.switch.zone
     if isinstance(zone, NotAsked):
         yield Finding.unseen("the time zone of the switch: it was not reached, or did not say")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from fsapp.lab.channel import Channel
 from fsapp.lab.dialplan import Action
@@ -84,8 +85,15 @@ def sound_s(file: str) -> float:
 
 
 def _playback(channel: Channel, data: str) -> None:
+    """A file is missing when its folder is there and it is not: without sounds every file is taken to be there."""
     channel.early_media()
-    pause(channel, sound_s(data))
+    path = Path(data)
+    missing = path.is_absolute() and path.parent.is_dir() and not path.exists()
+    if missing:
+        _log.error("no_such_sound", uuid=channel.uuid, path=data)
+    else:
+        pause(channel, sound_s(data))
+    channel.set("current_application_response", "FILE NOT FOUND" if missing else "FILE PLAYED")
 
 
 def _sleep(channel: Channel, data: str) -> None:

@@ -225,6 +225,7 @@ def _until_over(channel: Channel, leg: Channel, far: Channel | None) -> None:
     leg.bridged = channel.bridged = True
     leg.bridged_us = channel.bridged_us = switch.clock_us()
     switch.fire("CHANNEL_BRIDGE", channel, front=front)
+    channel.execute_on("pre_bridge")
     while channel.ready and leg.up and (far is None or far.up):
         _pass_on(channel, leg, far)
         channel.wait(FOREVER_S)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel", "Command", "Profile", "q850"]
 
+_RESPONSE = "current_application_response"  # what the application that ran last said
 _log = get_logger("lab")
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _CALLED = re.compile(r"(\w+)\((.*)\)")
@@ -314,10 +315,18 @@ class Channel:
         identity = [("Application-UUID", uuid or str(uuid4()))]
         self.set("current_application_data", data)
         self.set("current_application", application)
+        self.set(_RESPONSE, None)
         self.switch.fire("CHANNEL_EXECUTE", self, extra=fields + identity)
         function(self, data)
-        self.switch.fire(
-            "CHANNEL_EXECUTE_COMPLETE", self, extra=[*fields, ("Application-Response", "_none_"), *identity])
+        response = ("Application-Response", self.variables.get(_RESPONSE) or "_none_")
+        self.switch.fire("CHANNEL_EXECUTE_COMPLETE", self, extra=[*fields, response, *identity])
+
+    def execute_on(self, moment: str) -> None:
+        """Run what variables named execute_on_MOMENT, or beginning so, say: an application and its argument."""
+        start = f"execute_on_{moment}"
+        for said in [value for name, value in self.variables.items() if name.startswith(start)]:
+            application, _, data = said.partition(" ")
+            self.execute(application, data)
 
     def finish(self) -> None:
         """Report the end of a leg that is hung up, once."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,8 +104,10 @@ def _fill(data: str, match: re.Match[str]) -> str:
 def load_folder(folder: str | Path, variables: Mapping[str, str] | None = None) -> Dialplan:
     """Every *.xml of a folder in the order of their names; bare extensions belong to the context named as their file.
 
-    `variables` win over the files' own X-PRE-PROCESS set. DialplanError with every fault, by file.
+    `variables` win over the files' own X-PRE-PROCESS set. A `recordings_dir` is always there, as in a real switch: a
+    folder of this process among the temporary ones unless another is given. DialplanError with every fault, by file.
     """
+    variables = {"recordings_dir": f"{tempfile.gettempdir()}/fsapp-lab-{os.getpid()}/recordings", **(variables or {})}
     path = Path(folder)
     files = sorted(path.glob("*.xml"))
     if not files:

@@ -149,6 +149,7 @@ def talk(channel: Channel, leg: Channel) -> None:
     leg.bridged = channel.bridged = True
     leg.bridged_us = channel.bridged_us = switch.clock_us()
     leg.wake()
+    channel.execute_on("pre_bridge")
     while channel.ready and leg.up:
         channel.wait(_FOREVER_S)
     if leg.up:
