@@ -12,6 +12,7 @@ from gevent.event import Event
 from fsapp.core.rules import Rules
 from fsapp.errors import FsappError, SettingsError, StateUnavailable
 from fsapp.health import HealthServer
+from fsapp.link import agent_status
 from fsapp.link.kept import KeptFloor
 from fsapp.link.looks import Looks
 from fsapp.link.requests import Requests
@@ -79,8 +80,10 @@ class LinkProcess:
             self._connected, self._kept, self._tell, sync_s=self._settings.sync_s,
             known=read_floor(self._client, self._switch).seen,
         )
-        self._looks = Looks(self.watch, Reconciler(
-            self._switch, lambda: self.rules, AgentMemory(self._client, self._switch), self._tell))
+        memory = AgentMemory(self._client, self._switch)
+        self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
+        self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(
+            self._switch, self.watch, lambda: self.rules, memory, self._tell)
         self._watcher.start()
         self.requests.start()
         self._watching = spawn(self.watch.run, name="watch")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fsapp.cli.agent_status import login, logout, status
 from fsapp.cli.live import Column, live_options, number_text, seconds_text, show
 from fsapp.core.floor_rows import agent_rows
 from fsapp.state.floor import remembered
@@ -14,15 +15,20 @@ __all__ = ["agents"]
 
 _COLUMNS: tuple[Column, ...] = (
     ("agent", "agent", str), ("name", "name", str), ("status", "status", str), ("reason", "reason", str),
-    ("since", "status_s", seconds_text), ("does", "state", str), ("for", "state_s", seconds_text),
-    ("queue", "queue", lambda queue: queue.partition("@")[0]), ("caller", "number", str), ("phone", "phone", str),
-    ("answered", "answered", number_text), ("talked", "talk_s", seconds_text),
+    ("since", "status_s", seconds_text), ("does", "does", str), ("for", "state_s", seconds_text),
+    ("left", "left_s", seconds_text), ("queue", "queue", lambda queue: queue.partition("@")[0]),
+    ("caller", "number", str), ("phone", "phone", str), ("answered", "answered", number_text),
+    ("talked", "talk_s", seconds_text),
 )
 
 
 @click.group()
 def agents() -> None:
     """See agents, and log them in and out."""
+
+
+for _command in (login, logout, status):
+    agents.add_command(_command)
 
 
 @agents.command("list")

@@ -12,6 +12,7 @@ import click
 from fsapp import log
 from fsapp.core.mending import Difference
 from fsapp.core.rules import Rules
+from fsapp.core.sync import knows
 from fsapp.errors import RulesError, SettingsError
 from fsapp.settings import Settings, split_address
 
@@ -69,9 +70,10 @@ def _rules(store: Any, settings: Settings) -> Rules:
     if version is None:
         raise RulesError("no rules are loaded: run `fsapp rules load`")
     rules = version.rules()
-    if rules.switches and settings.switch_name not in rules.switches:
-        raise RulesError(f"the rules know no switch {settings.switch_name}: there are {', '.join(rules.switches)}; "
-                         "set FSAPP_SWITCH_NAME")
+    if not knows(rules, settings.switch_name):
+        names = rules.switches or dict.fromkeys(queue.home for queue in rules.queues.values())
+        raise RulesError(f"the rules know no switch {settings.switch_name}: set FSAPP_SWITCH_NAME to "
+                         f"{' or '.join(names)}")
     return rules
 
 
@@ -135,7 +137,7 @@ def look_until_certain(
     for _ in range(_MOST_LOOKS if mends else 1):
         found = look()
         report.add(found, mends=mends)
-        if found.again_s is not None and mends:
+        if mends and any(not one.certain for one in found.differences):
             sleep(found.again_s)
         elif not found.changed:
             break

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from fsapp.core.activity import activity
 from fsapp.core.floor import AgentState, AgentStatus, Floor, MemberState, RememberedStatus, SeenAgent, SeenMember
 from fsapp.core.floor_facts import is_callers
 from fsapp.core.rules import Rules
@@ -32,7 +33,8 @@ def agent_rows(
 ) -> list[Row]:
     """One row an agent: on a switch, or of the rules and on none (then `state` is None, the status the last known).
 
-    `state_s`: how long the agent has been talking, or has had nothing to do. `phone` None: not known.
+    `does`: the same in one word, wrap-up told apart, of which `left_s` are left. `state_s`: how long the agent has been
+    talking, or has had nothing to do. `phone` None: not known.
     """
     floors = list(floors)
     names = {agent.id: agent.name for agent in rules.agents.values()} if rules is not None else {}
@@ -47,8 +49,8 @@ def agent_rows(
             rows.append({
                 "switch": agent.home, "agent": agent.id, "name": agent.name, "status": known.status if known else None,
                 "reason": known.reason or None if known else None, "status_s": _since(known and known.since, now),
-                "state": None, "state_s": None, "queue": None, "number": None, "phone": None, "answered": 0,
-                "talk_s": 0,
+                "state": None, "does": None, "left_s": None, "state_s": None, "queue": None, "number": None,
+                "phone": None, "answered": 0, "talk_s": 0,
             })
     return sorted(rows, key=lambda row: (row["switch"], row["agent"]))
 
@@ -58,6 +60,7 @@ def _agent_row(
     now: datetime,
 ) -> Row:
     known = remembered.get(agent.id)
+    doing = activity(agent, now)
     served = [member for member in floor.seen.members.values()
               if member.agent == agent.id and member.state in (MemberState.TRYING, MemberState.ANSWERED)]
     member = served[0] if served else None
@@ -67,7 +70,8 @@ def _agent_row(
     return {
         "switch": floor.switch, "agent": agent.id, "name": names.get(agent.id), "status": agent.status,
         "reason": known.reason or None if known is not None and known.status == agent.status else None,
-        "status_s": _since(agent.status_at, now), "state": agent.state, "state_s": _since(since, now),
+        "status_s": _since(agent.status_at, now), "state": agent.state, "does": doing.word, "left_s": doing.left_s,
+        "state_s": _since(since, now),
         "queue": member.queue if member is not None else None, "number": member.number if member is not None else None,
         "phone": {True: "registered", False: "away", None: None}[agent.registered],
         "answered": agent.answered, "talk_s": agent.talk_s,
@@ -93,7 +97,7 @@ def queue_rows(floors: Iterable[Floor], now: datetime) -> list[Row]:
                 "switch": floor.switch, "queue": name, "waiting": len(waiting),
                 "longest_s": max((_since(member.joined_at, now) or 0 for member in waiting), default=0),
                 "talking": sum(member.state == MemberState.ANSWERED for member in members.get(name, ())),
-                "free": sum(agent.state == AgentState.WAITING for agent in ready), "ready": len(ready),
+                "free": sum(activity(agent, now).word == "waiting" for agent in ready), "ready": len(ready),
                 "staff": len(staff.get(name, ())), "answered": queue.answered, "abandoned": queue.abandoned,
                 "limit_s": queue.wait_s,
             })

@@ -16,7 +16,7 @@ Each of these is also passed through for a moment in the best of worlds: it coun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from fsapp.core.floor import AgentState, AgentStatus, MemberState, RememberedStatus, Seen, SeenAgent, SeenMember
@@ -49,10 +49,11 @@ class Doubts:
 
     def difference(
         self, kind: Kind, subject: str, text: str, steps: tuple[Step, ...] = (), sign: str = "", todo: str = "",
+        legs: Iterable[str] = (),
     ) -> Difference:
         since = self._first.get((kind, subject, sign), self.now)
         certain = self.now - since >= timedelta(seconds=DOUBT_S)
-        return Difference(kind, subject, text, steps, sign, since, certain, todo)
+        return Difference(kind, subject, text, steps, sign, since, certain, todo, tuple(leg for leg in legs if leg))
 
 
 def heal(
@@ -113,10 +114,13 @@ def _agent(
     ]
     free = tuple(SetTier(tier.queue, tier.agent, "state", "Ready") for tier in passing)
     sign = f"{agent.state} {agent.offered_at} {agent.call}"
+    legs = [agent.call]
+    if not _overdue(agent, doubts.now):
+        legs += [member.call for member in seen.members.values() if member.agent == agent.id]
     if agent.state in BUSY:
         yield doubts.difference(
             Kind.AGENT_STUCK, agent.id, f"{name} is {agent.state!r} without a call",
-            (*free, SetState(agent.id, AgentState.WAITING)), sign,
+            (*free, SetState(agent.id, AgentState.WAITING)), sign, legs=legs,
         )
         return
     if agent.state == AgentState.IDLE and agent.status == AgentStatus.AVAILABLE:
@@ -128,6 +132,7 @@ def _agent(
         yield doubts.difference(
             Kind.TIER_STUCK, f"{tier.queue} {agent.id}",
             f"{name} gets no calls of queue {tier.queue}: the tier is {tier.state!r} without a call", (step,), sign,
+            legs=legs,
         )
     yield from _phone(agent, remembered, doubts, name)
 

@@ -51,7 +51,7 @@ class LoadQueue:
 
 @dataclass(frozen=True, slots=True)
 class UnloadQueue:
-    """`gone`: how many of those the switch counts in it are no callers any more; one more and it stays."""
+    """`gone`: how many of those the switch counts in it are no callers any more; with one more it stays."""
 
     queue: str
     gone: int = 0
@@ -135,7 +135,8 @@ class Difference:
 
     `text` is a sentence for people. `steps` mend it, in this order; none where nothing does, and `todo` then says what
     a person can do. `sign` tells this occurrence from another of the same kind and subject. `since`: when it was first
-    seen; one that is not `certain` is to be seen once more before it is mended.
+    seen; one that is not `certain` is to be seen once more before it is mended. `legs`: what is wrong is so only if
+    these calls do not exist.
     """
 
     kind: Kind
@@ -146,6 +147,7 @@ class Difference:
     since: datetime | None = None
     certain: bool = True
     todo: str = ""
+    legs: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -154,7 +156,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What an earlier look at one run of a switch was not certain of: key of the difference -> when first seen."""
+    """What an earlier look at one run of a switch saw that may be passing: key of the difference, since when."""
 
     core_uuid: str = ""
     first: Mapping[tuple[str, str, str], datetime] = field(default_factory=dict)
@@ -162,4 +164,4 @@ class Suspicion:
     @classmethod
     def of(cls, core_uuid: str, differences: Iterable[Difference]) -> Suspicion:
         """What to remember for the next look."""
-        return cls(core_uuid, {one.key: one.since for one in differences if not one.certain and one.since})
+        return cls(core_uuid, {one.key: one.since for one in differences if one.since is not None})

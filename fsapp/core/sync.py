@@ -31,7 +31,7 @@ from fsapp.core.people import Agent
 from fsapp.core.queue_xml import agent_contact, queue_parameters, tiers
 from fsapp.core.rules import Rules
 
-__all__ = ["NO_ANSWER", "compare", "to_remember"]
+__all__ = ["NO_ANSWER", "SETTLED_S", "compare", "knows", "to_remember"]
 
 NO_ANSWER = "no-answer"
 SETTLED_S = 5  # what was remembered since may be newer than what was seen
@@ -71,25 +71,32 @@ def compare(
     return sorted(found, key=lambda one: _ORDER[one.kind])
 
 
+def knows(rules: Rules, switch: str) -> bool:
+    """Whether the rules speak of this switch at all: of one they do not know, everything would seem to be left over."""
+    return switch in rules.switches if rules.switches else any(queue.home == switch for queue in rules.queues.values())
+
+
 def to_remember(
     rules: Rules, seen: Seen, remembered: Mapping[str, RememberedStatus], switch: str, now: datetime,
     tired: frozenset[str] = frozenset(),
-) -> dict[str, RememberedStatus]:
+) -> tuple[dict[str, RememberedStatus], bool]:
     """What of the agents' status is to be remembered anew: the switch is right. Not for a switch just started anew.
 
-    `tired`: who has been sent on a break by the switch for calls not answered.
+    `tired`: who has been sent on a break by the switch for calls not answered. Also whether there are differences that
+    are too fresh to tell which of the two is newer: look again after SETTLED_S.
     """
-    news = {}
+    news, fresh = {}, False
     for agent in seen.agents.values():
         wanted = rules.agents.get(agent.id)
         known = remembered.get(agent.id)
         if wanted is None or wanted.home != switch or (known is not None and known.status == agent.status):
             continue
         if known is not None and known.since is not None and now - known.since < timedelta(seconds=SETTLED_S):
+            fresh = True
             continue
         reason = NO_ANSWER if agent.status == AgentStatus.ON_BREAK and agent.id in tired else ""
         news[agent.id] = RememberedStatus(agent.status, reason, agent.status_at or now)
-    return news
+    return news, fresh
 
 
 def _is_ours(queue: str, rules: Rules) -> bool:
@@ -143,6 +150,7 @@ def _left_queue(name: str, seen: Seen, doubts: Doubts) -> Iterator[Difference]:
         return
     yield doubts.difference(
         Kind.QUEUE_LEFT, name, f"queue {name} is left over from older rules", (UnloadQueue(name, len(members)),),
+        legs=[member.call for member in members],
     )
 
 

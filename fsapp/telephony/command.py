@@ -18,7 +18,8 @@ from fsapp.errors import UnsafeArgument
 
 __all__ = [
     "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "api", "auth", "bgapi", "callcenter", "execute",
-    "hangup", "line", "linger", "multiset", "set_profile_var", "subscribe", "transfer", "uuid_transfer", "value",
+    "hangup", "line", "linger", "multiset", "set_profile_var", "subscribe", "transfer", "uuid_exists", "uuid_transfer",
+    "value",
 ]
 
 CONNECT = b"connect\n\n"
@@ -131,6 +132,11 @@ def callcenter(*words: str) -> str:
         plain = _WORD.match(word)
         parts.append(word if plain else f"'{_matching('word for mod_callcenter', word, _QUOTED)}'")
     return _argument("command of mod_callcenter", " ".join(parts))
+
+
+def uuid_exists(call: str) -> str:
+    """The api command that says whether a call lives."""
+    return f"uuid_exists {_matching('uuid', call, _UUID)}"
 
 
 def uuid_transfer(call: str, extension: str, context: str) -> str:

@@ -32,7 +32,7 @@ from fsapp.core.mending import (
     UnloadQueue,
 )
 from fsapp.errors import UnsafeArgument
-from fsapp.telephony.command import callcenter, uuid_transfer
+from fsapp.telephony.command import callcenter, uuid_exists, uuid_transfer
 
 __all__ = ["Api", "Outcome", "carry_out", "mend"]
 
@@ -59,11 +59,14 @@ class Outcome:
 def mend(link: Api, differences: list[Difference]) -> Iterator[Outcome]:
     """Mends those that are certain and can be mended, in the order given. SwitchError when the link is lost.
 
-    What needs a queue that could not be loaded is left out.
+    What needs a queue that could not be loaded is left out, and what one of its legs shows to be as it should be.
     """
     without: set[str] = set()
     for difference in differences:
         if not difference.certain or not difference.steps or _needs(difference) & without:
+            continue
+        # `show channels` is behind by as much as the switch has to do; this is not.
+        if any(link.api(uuid_exists(leg)).strip() == "true" for leg in difference.legs):
             continue
         outcome = _mend(link, difference)
         if outcome.fault and difference.kind is Kind.QUEUE_MISSING:

@@ -15,14 +15,16 @@ from fsapp.core.floor import RememberedStatus, Seen
 from fsapp.core.healing import DOUBT_S
 from fsapp.core.mending import DeleteAgent, Difference, SetStatus, Suspicion
 from fsapp.core.rules import Rules
-from fsapp.core.sync import compare, to_remember
+from fsapp.core.sync import SETTLED_S, compare, knows, to_remember
 from fsapp.log import get_logger
 from fsapp.metrics import HEALED, UNMENDED
 from fsapp.telephony.mend import Api, Outcome, mend
 
 __all__ = ["Look", "Memory", "Reconciler"]
 
-RETRY_S = 600  # what could not be mended is tried again after so long, or with other rules
+# What could not be mended is tried again after so long, then ever less often, and at once with other rules: each load
+# of a queue leaves a little memory behind in the switch.
+FIRST_RETRY_S, LAST_RETRY_S = 15, 960
 _log = get_logger("sync")
 
 
@@ -48,6 +50,17 @@ class Look:
         return any(outcome.done for outcome in self.outcomes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """The last attempt to mend something: when the next is due, and how long that was put off."""
+
+    again_at: datetime
+    rest_s: int
+
+
+_NEVER = _Attempt(datetime.min.replace(tzinfo=UTC), 0)
+
+
 class Reconciler:
     """Keeps one switch as the rules say. `rules` gives those in force, None while there are none: then nothing is done.
 
@@ -66,8 +79,9 @@ class Reconciler:
         self._mends = mends
         self._now = now
         self._earlier = Suspicion()
-        self._tried: dict[tuple[object, tuple[str, str, str]], datetime] = {}
+        self._tried: dict[tuple[object, tuple[str, str, str]], _Attempt] = {}
         self._tired: set[str] = set()
+        self._unknown_in: int | None = None
 
     def agent_tired(self, agent: str) -> None:
         """The switch sends an agent on a break for calls not answered: so its reason is known when it is seen."""
@@ -76,7 +90,7 @@ class Reconciler:
     def look(self, link: Api, seen: Seen) -> Look:
         """Compares what was just seen, and mends. SwitchError when the link is lost, StateError when Redis fails."""
         rules = self._rules()
-        if rules is None:
+        if rules is None or not self._knows(rules):
             return Look((), ())
         now = self._now()
         remembered, known_core = self._memory.read()
@@ -87,29 +101,43 @@ class Reconciler:
         if not self._mends:
             return Look(tuple(found), (), again_s)
         outcomes = tuple(mend(link, self._worth_trying(found, (rules.version, seen.core_uuid), now)))
-        self._remember(rules, seen, remembered, restarted, outcomes, now)
+        fresh = self._remember(rules, seen, remembered, restarted, outcomes, now)
+        if fresh and again_s is None:
+            again_s = SETTLED_S + 0.5
         for outcome in outcomes:
             self._tell(outcome, now)
         return Look(tuple(found), outcomes, again_s)
 
+    def _knows(self, rules: Rules) -> bool:
+        known = knows(rules, self._switch)
+        if not known and self._unknown_in != rules.version:
+            _log.error("switch_unknown", switch=self._switch, version=rules.version, meanwhile="it stays as it is",
+                       advice="set switch_name to a name in the rules, or add [switch.NAME] to them")
+        self._unknown_in = None if known else rules.version
+        return known
+
     def _worth_trying(self, found: list[Difference], run: object, now: datetime) -> list[Difference]:
-        """Those that can be mended, without what an earlier look of the same `run` has mended in vain."""
+        """Those that can be mended, without what an earlier look of the same `run` has mended in vain a while ago."""
         tried = {
-            (run, one.key): at for one in found
-            if one.certain and (at := self._tried.get((run, one.key))) and now - at <= timedelta(seconds=RETRY_S)
+            one.key: self._tried[run, one.key] for one in found if one.certain and (run, one.key) in self._tried
         }
-        worth = [one for one in found if one.certain and one.steps and (run, one.key) not in tried]
-        self._tried = tried | {(run, one.key): now for one in worth}
+        worth = [one for one in found if one.certain and one.steps and now >= tried.get(one.key, _NEVER).again_at]
+        self._tried = {(run, key): attempt for key, attempt in tried.items()}
+        for one in worth:
+            rest_s = min(tried[one.key].rest_s * 2, LAST_RETRY_S) if one.key in tried else FIRST_RETRY_S
+            self._tried[run, one.key] = _Attempt(now + timedelta(seconds=rest_s), rest_s)
         return worth
 
     def _remember(
         self, rules: Rules, seen: Seen, remembered: Mapping[str, RememberedStatus], restarted: bool,
         outcomes: tuple[Outcome, ...], now: datetime,
-    ) -> None:
+    ) -> bool:
+        """Whether there is more to remember in a while."""
         known: dict[str, RememberedStatus] = {}
         lost: set[str] = set()
+        fresh = False
         if not restarted:
-            known = to_remember(rules, seen, remembered, self._switch, now, frozenset(self._tired))
+            known, fresh = to_remember(rules, seen, remembered, self._switch, now, frozenset(self._tired))
             self._tired -= known.keys()
         for outcome in outcomes:
             for step in outcome.done:
@@ -120,6 +148,7 @@ class Reconciler:
         self._memory.write(known, lost, seen.core_uuid)
         for agent, status in known.items():
             self._event("agent_status", now, agent=agent, status=status.status, reason=status.reason)
+        return fresh
 
     def _tell(self, outcome: Outcome, now: datetime) -> None:
         one = outcome.difference

@@ -335,4 +335,4 @@ def test_sync_says_when_the_rules_do_not_know_this_switch(
     monkeypatch.setenv("FSAPP_SWITCH_NAME", "third")
     status, _, err = sync()
     assert (status, err) == (
-        1, "fsapp: the rules know no switch third: there are main; set FSAPP_SWITCH_NAME\n")
+        1, "fsapp: the rules know no switch third: set FSAPP_SWITCH_NAME to main\n")

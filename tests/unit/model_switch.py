@@ -70,6 +70,9 @@ class ModelSwitch:
             for uuid in gone:
                 del self.members[uuid]
             return "+OK\n" if words[1] in self.calls else "-ERR No such channel!\n"
+        if words[0] == "uuid_exists":
+            self.said.pop()
+            return str(words[1] in self.calls).lower()
         assert words[0] == "callcenter_config"
         return getattr(self, f"_{words[1]}_{words[2]}")(*words[3:])
 

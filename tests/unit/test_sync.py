@@ -181,6 +181,24 @@ def test_a_left_over_queue_stays_when_a_caller_comes_in_at_the_last_moment(desk:
     assert "old@fsapp" in desk.switch.queues
 
 
+def test_a_call_that_the_switch_had_not_yet_told_of_is_no_fault(desk: Desk) -> None:
+    """`show channels` is behind the calls there are, by as much as the switch has to do."""
+    desk.switch.load("old@fsapp", {})
+    desk.switch.members["m"] = SeenMember("m", "old@fsapp", "caller")
+    available(desk, "1004", state="Receiving")
+    desk.switch.members["n"] = SeenMember("n", HELPDESK, "caller", agent="1004", state="Trying")
+    desk.switch.tiers[HELPDESK, "1005"] = replace(desk.switch.tiers[HELPDESK, "1005"], state="Offering")
+    available(desk, "1005", call="caller")
+    behind = desk.switch.seen()
+    desk.switch.calls["caller"] = SeenCall("caller")
+    for _ in range(3):
+        look = desk.reconciler.look(desk.switch, behind)
+        desk.now += LATER
+    assert {one.kind for one in look.differences if one.certain} >= {
+        Kind.QUEUE_LEFT, Kind.AGENT_STUCK, Kind.TIER_STUCK}
+    assert desk.switch.said == []
+
+
 def test_a_left_over_agent_stays_until_the_call_is_over(desk: Desk) -> None:
     desk.switch.agents["1009"] = SeenAgent("1009", "", "Available", "In a queue call", call="leg")
     desk.switch.tiers[HELPDESK, "1009"] = SeenTier(HELPDESK, "1009", state="Active Inbound")
@@ -229,6 +247,14 @@ def test_nothing_is_done_without_rules(desk: Desk) -> None:
     desk.switch.agents.clear()
     assert reconciler.look(desk.switch, desk.switch.seen()).differences == ()
     assert desk.switch.said == []
+
+
+def test_nothing_is_done_to_a_switch_the_rules_do_not_know(desk: Desk) -> None:
+    before = desk.switch.seen()
+    reconciler = Reconciler("mian", lambda: desk.rules, desk.memory, desk.events.append, now=lambda: NOW + 9 * LATER)
+    for _ in range(2):
+        assert reconciler.look(desk.switch, desk.switch.seen()).differences == ()
+    assert desk.switch.seen() == before
 
 
 def test_only_looking_changes_nothing(rules: Rules) -> None:
@@ -410,9 +436,9 @@ def test_the_status_is_remembered_as_the_switch_has_it_and_the_reason_with_it(de
 def test_a_status_that_was_just_set_is_not_forgotten_for_an_older_look(rules: Rules) -> None:
     seen = Seen(agents={"1004": SeenAgent("1004", status="Available")})
     known = {"1004": RememberedStatus("On Break", "lunch", NOW)}
-    assert to_remember(rules, seen, known, "main", NOW + timedelta(seconds=1)) == {}
-    [news] = to_remember(rules, seen, known, "main", NOW + timedelta(seconds=10)).values()
-    assert news.status == "Available"
+    assert to_remember(rules, seen, known, "main", NOW + timedelta(seconds=1)) == ({}, True)
+    news, fresh = to_remember(rules, seen, known, "main", NOW + timedelta(seconds=10))
+    assert (news["1004"].status, fresh) == ("Available", False)
 
 
 @pytest.mark.parametrize("new_database", [True, False])
