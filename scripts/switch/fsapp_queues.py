@@ -1,4 +1,4 @@
-"""For mod_python3 (python.conf.xml): queues, agents and tiers from the rules. Reloaded at every call: only imports."""
+"""For mod_python3 (python.conf.xml): each queue from the rules. Reloaded at every call: only imports."""
 
 import freeswitch
 

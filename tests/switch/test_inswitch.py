@@ -159,6 +159,21 @@ def test_without_redis_the_snapshot_decides(switch: Switch, phone: Phone) -> Non
     assert switch.variable(call, "fsapp_degraded") == "true"
 
 
+def test_what_callers_hear_is_found_though_no_file_names_it(switch: Switch, phone: Phone) -> None:
+    """In an answer $${...} is not filled in; ${...} is, for each caller, from the switch's own variables."""
+    phone.call("0115550900", CALLER)
+    phone.wait_for(200)
+    heard = 0
+
+    def enough() -> bool:
+        nonlocal heard
+        heard += phone.heard()
+        return heard > 25
+
+    wait_until(enough, "half a second of sound")
+    assert "Couldn't play" not in log(switch)
+
+
 def test_what_was_decided_without_redis_is_written_with_the_next_decision(
     switch: Switch, phone: Phone, own_redis: Any,
 ) -> None:
