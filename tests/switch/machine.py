@@ -21,7 +21,7 @@ from fsapp.core.rules import MAIN, Rules
 from fsapp.rules import load_folder
 from fsapp.state import snapshot
 
-__all__ = ["Switch", "binary", "rules_document", "wait_until"]
+__all__ = ["PASSWORD", "Switch", "binary", "free_port", "rules_document", "wait_until"]
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOT_S = 60.0
@@ -46,7 +46,7 @@ def wait_until(condition: Callable[[], object], what: str, deadline_s: float = D
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port free for TCP and UDP both."""
     while True:
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
@@ -88,10 +88,10 @@ class Switch:
     ) -> None:
         self._freeswitch = freeswitch
         # The sibling of the real file: what is on the PATH may be a link.
-        self._cli = str(Path(freeswitch).resolve().with_name("fs_cli"))
+        self.fs_cli = str(Path(freeswitch).resolve().with_name("fs_cli"))
         self.folder = folder
-        self.app_port, self.trunk_port, self.phone_port, self.event_port = (_free_port() for _ in range(4))
-        self.browser_port, self.websocket_port, self.peer_port = (_free_port() for _ in range(3))
+        self.app_port, self.trunk_port, self.phone_port, self.event_port = (free_port() for _ in range(4))
+        self.browser_port, self.websocket_port, self.peer_port = (free_port() for _ in range(3))
         self._variables = variables or {}
         self._modules = modules
         self.document = document or rules_document()
@@ -159,7 +159,7 @@ class Switch:
     def cli(self, command: str, password: str = PASSWORD) -> str:
         """What fs_cli prints for a command."""
         return subprocess.run(
-            [self._cli, "-H", "127.0.0.1", "-P", str(self.event_port), "-p", password, "-x", command],
+            [self.fs_cli, "-H", "127.0.0.1", "-P", str(self.event_port), "-p", password, "-x", command],
             capture_output=True, text=True, timeout=DEADLINE_S, check=False, errors="replace",
         ).stdout.strip()
 
