@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from app import App
+from crowd import CALLBACKS
 from desk import Desk
-from machine import Switch, binary
+from machine import ROOT, Switch, binary, wait_until
 from phone import Phone
 
 HERE = Path(__file__).parent
+DEADLINE_S = 30
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,3 +68,39 @@ def agent(switch: Switch) -> Iterator[Desk]:
         switch.cli("callcenter_config agent set status 1004 Available")
         yield desk
         switch.cli("callcenter_config agent set status 1004 'Logged Out'")
+
+
+@pytest.fixture
+def fsapp(switch: Switch, redis_server, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts `fsapp serve` with the example's rules and one open contact of agent 1004; returns once it serves.
+
+    CALLBACKS are open contacts too, of nobody in particular.
+    """
+    environment = os.environ | {
+        "FSAPP_REDIS_URL": redis_server.url, "FSAPP_RULES": str(ROOT / "conf/rules"), "FSAPP_HTTP": "127.0.0.1:0",
+        "FSAPP_LISTEN": f"127.0.0.1:{switch.app_port}", "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"),
+    }
+    environment.pop("FSAPP_CONFIG", None)
+    contacts = tmp_path / "contacts.csv"
+    rows = ["number,name,agent", "+381601234567,Customer 1,dejan@example.com", *(f"{number},," for number in CALLBACKS)]
+    contacts.write_text("\n".join(rows) + "\n")
+    processes = []
+
+    def run(*args: str) -> None:
+        subprocess.run([sys.executable, "-m", "fsapp", *args], env=environment, cwd=tmp_path, check=True,
+                       capture_output=True, timeout=DEADLINE_S)
+
+    def start() -> subprocess.Popen[bytes]:
+        log = tmp_path / f"serve{len(processes)}"
+        with open(log, "wb") as output:
+            processes.append(subprocess.Popen(
+                [sys.executable, "-m", "fsapp", "serve"], env=environment, cwd=tmp_path, stdout=output, stderr=output))
+        wait_until(lambda: b"serving" in log.read_bytes() and b"rules_in_force" in log.read_bytes(), "fsapp serves")
+        return processes[-1]
+
+    run("rules", "load")
+    run("contacts", "import", str(contacts), "--campaign", "renewals", "--stage", "first-call")
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(DEADLINE_S)
