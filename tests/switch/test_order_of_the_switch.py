@@ -109,7 +109,7 @@ def test_a_thousand_calls_are_offered_in_the_order_of_their_scores(
         finally:
             serve.close()
             switch.settle()
-    # Whoever becomes free while the switch goes through its list is offered who comes next on it, and who was passed over
-    # so is first when it begins anew: a tick's worth, once. Where order did not count it would be so again and again.
+    # Whoever becomes free while the switch goes through its list is offered who comes next on it, and who was passed
+    # over so is first when it begins anew: a tick's worth, once. Where order did not count, it would be so every time.
     assert order.out_of_order < CALLS / 4
     assert max(map(len, order.passed_over.values()), default=0) <= 2
