@@ -3,7 +3,7 @@
 given=$(printenv "$1")
 case $given in
     "") exit ;;
-    ClueCon | cluecon | 1234 | 0000 | password | secret)
+    [Cc]lue[Cc]on | 1234 | 12345 | 123456 | 12345678 | 0000 | 1111 | password | secret | changeme)
         echo "fsapp: $1 is a password everybody knows and is not taken: choose another one" >&2
         exit ;;
 esac
