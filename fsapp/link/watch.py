@@ -25,7 +25,7 @@ from fsapp.log import get_logger
 from fsapp.metrics import FLOOR, LINK_EVENTS, LINK_SYNC_SECONDS, LINK_SYNCS, LINK_UP
 from fsapp.telephony.callcenter import read_seen
 from fsapp.telephony.esl import Message
-from fsapp.telephony.floor_events import KINDS, PHONES_GONE, WANTED, described, event_from
+from fsapp.telephony.floor_events import KINDS, PHONE_CAME, PHONES_GONE, WANTED, described, event_from
 from fsapp.telephony.link import Link
 
 __all__ = ["Picture", "Watch"]
@@ -36,9 +36,10 @@ _QUIET_S = 5.0      # without an event for so long, the switch is asked whether 
 _PING_S = 3.0
 _SETTLE_S = 0.1     # mod_callcenter writes its tables and tells of it within milliseconds, in either order
 _RECENT_S = 2.0
-_PHONES_S = 1.0     # the switch writes down within half a second which phones are registered
+_CORE_S = 1.0       # the switch's own tables, of calls and registered phones, are behind by up to half a second
 _AT_ONCE = 500
 _DESCRIBED = 2000
+_GONE = 10_000
 NOTHING_SEEN = Seen()
 _log = get_logger("link")
 
@@ -80,6 +81,7 @@ class Watch:
         self._next_sync = 0.0
         self._reason = ""
         self._dropped = 0
+        self._gone: dict[str, None] = {}
         self._recent: deque[tuple[float, FloorEvent]] = deque()
 
     # -- for others --------------------------------------------------------------------------------------------------
@@ -150,6 +152,7 @@ class Watch:
         link.subscribe(*WANTED)
         self._link = link
         self._sync(link, "connected")
+        self.ask_for_sync("settled", _CORE_S)
         heard = time.monotonic()
         while not self._stopping.is_set():
             now = time.monotonic()
@@ -158,6 +161,7 @@ class Watch:
                 self._dropped = link.dropped
                 self._recent.clear()
                 self._sync(link, "dropped")
+                self.ask_for_sync("settled", _CORE_S)
             elif now >= self._next_sync:
                 self._sync(link, self._reason)
             first = link.next_event(max(0.0, min(_TICK_S, self._next_sync - time.monotonic())))
@@ -180,7 +184,9 @@ class Watch:
         for message in messages:
             subclass = message.get("Event-Subclass", "")
             if subclass in PHONES_GONE:
-                self._phone_gone()
+                self._phone_gone(message.get("call-id", ""))
+            elif subclass == PHONE_CAME:
+                self._gone.pop(message.get("call-id", ""), None)
             event = event_from(message)
             if event is None:
                 continue
@@ -195,17 +201,23 @@ class Watch:
             self._tell(fact)
         self._count()
 
-    def _phone_gone(self) -> None:
-        """It may not have been the agent's only one: the switch is asked, once it has written down what it says."""
+    def _phone_gone(self, registration: str) -> None:
+        """It may not have been the agent's only one: the switch is asked, once it has written down what it says.
+
+        A registration that an operator throws out stays in the switch's table until it would have run out.
+        """
+        self._gone[registration] = None
+        while len(self._gone) > _GONE:
+            del self._gone[next(iter(self._gone))]
         self._recent = deque(one for one in self._recent if one[1].kind != "phone-registered")
-        self.ask_for_sync("phones", _PHONES_S)
+        self.ask_for_sync("phones", _CORE_S)
 
     def _sync(self, link: Link, reason: str) -> None:
         """Read everything; what the events since then say comes on top, since tables may be behind them."""
         synced, self._synced = self._synced, Event()
         self._next_sync, self._reason = time.monotonic() + self._sync_s, "time"
         started = time.monotonic()
-        fresh = self._describe(link, carried(self.seen, read_seen(link)))
+        fresh = self._describe(link, carried(self.seen, read_seen(link, self._gone)))
         LINK_SYNC_SECONDS.observe(time.monotonic() - started)
         self._stopping.wait(_SETTLE_S)
         while messages := link.ready_events(_AT_ONCE):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,14 +40,17 @@ _NONE = frozenset({"", "0"})
 Row = Mapping[str, Any]
 
 
-def read_seen(link: Link) -> Seen:
-    """Everything the switch says right now. SwitchError when it cannot be asked or has no mod_callcenter."""
-    return seen_from({name: link.api(question) for name, question in QUESTIONS.items()}, time.time())
+def read_seen(link: Link, gone: Container[str] = ()) -> Seen:
+    """Everything the switch says right now. SwitchError when it cannot be asked or has no mod_callcenter.
+
+    `gone`: the call ids of registrations that the switch has told to be over; its table may still have them.
+    """
+    return seen_from({name: link.api(question) for name, question in QUESTIONS.items()}, time.time(), gone)
 
 
-def seen_from(answers: Mapping[str, str], now: float) -> Seen:
+def seen_from(answers: Mapping[str, str], now: float, gone: Container[str] = ()) -> Seen:
     """The answers to QUESTIONS, put together; `now` in epoch seconds tells which registrations have run out."""
-    registered = _registered(_shown(answers["registrations"]), now)
+    registered = _registered(_shown(answers["registrations"]), now, gone)
     agents = [_agent(row, registered) for row in _listed(answers["agents"], "agents")]
     counters = _counters(answers["counters"])
     queues = [_queue(row, counters) for row in _listed(answers["queues"], "queues")]
@@ -105,12 +108,12 @@ def _is_registered(contact: str, registered: Mapping[str, frozenset[str]]) -> bo
     return any(user in registered and (not realm or realm in registered[user]) for user, realm in users)
 
 
-def _registered(rows: Iterable[Row], now: float) -> dict[str, frozenset[str]]:
+def _registered(rows: Iterable[Row], now: float, gone: Container[str]) -> dict[str, frozenset[str]]:
     """The realms each user is registered in."""
     realms: dict[str, set[str]] = {}
     for row in rows:
         expires = _number(row, "expires")
-        if not expires or expires > now:
+        if (not expires or expires > now) and _text(row, "token") not in gone:
             realms.setdefault(_text(row, "reg_user"), set()).add(_text(row, "realm"))
     return {user: frozenset(found) for user, found in realms.items()}
 

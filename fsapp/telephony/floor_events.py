@@ -10,8 +10,9 @@ from fsapp.core.clean import clean_name, clean_number, clean_text
 from fsapp.core.floor_events import FloorEvent
 from fsapp.telephony.esl import Message
 
-__all__ = ["KINDS", "PHONES_GONE", "WANTED", "described", "event_from"]
+__all__ = ["KINDS", "PHONES_GONE", "PHONE_CAME", "WANTED", "described", "event_from"]
 
+PHONE_CAME = "sofia::register"
 PHONES_GONE = frozenset({"sofia::unregister", "sofia::expire"})
 _CHANNELS: Mapping[str, str] = {
     "CHANNEL_CREATE": "call-created",
@@ -22,7 +23,7 @@ _CHANNELS: Mapping[str, str] = {
     "RECORD_START": "recording-started",
     "RECORD_STOP": "recording-stopped",
 }
-WANTED = ("HEARTBEAT", *_CHANNELS, "callcenter::info", "sofia::register", *sorted(PHONES_GONE))
+WANTED = ("HEARTBEAT", *_CHANNELS, "callcenter::info", PHONE_CAME, *sorted(PHONES_GONE))
 KINDS = frozenset({
     *_CHANNELS.values(), "phone-registered", "agent-add", "agent-status-change", "agent-state-change",
     "agent-contact-change", "agent-offering", "agent-max-no-answer", "bridge-agent-start", "bridge-agent-fail",
@@ -42,7 +43,7 @@ def event_from(message: Message) -> FloorEvent | None:
     subclass = message.get("Event-Subclass", "")
     if subclass == "callcenter::info":
         return _callcenter_event(message)
-    if subclass == "sofia::register":
+    if subclass == PHONE_CAME:
         user = clean_text(message.get("from-user") or message.get("username") or "", _MAX_VALUE)
         return FloorEvent("phone-registered", _id(message), _at(message), users=(user,)) if user else None
     return None

@@ -9,12 +9,13 @@ from typing import Any
 import gevent
 import pytest
 import redis
+from floor_truth import comparable, differences
 from lab_ends import PATIENCE_S, until
-from link_truth import comparable, differences, truth
 
 from fsapp.app.link import LinkProcess
 from fsapp.core.floor import MemberState, Seen
 from fsapp.errors import StateRefused, SwitchRefused
+from fsapp.lab.api import run
 from fsapp.lab.callcenter import Agent, Queue, Tier
 from fsapp.lab.esl_in import EventSocket
 from fsapp.lab.offering import Reaction
@@ -22,6 +23,7 @@ from fsapp.lab.switch import Switch
 from fsapp.state.floor import read_floor
 from fsapp.state.requests import ask
 from fsapp.state.stream import tail
+from fsapp.telephony.callcenter import QUESTIONS, seen_from
 
 PLAN = """<include><context name="public">
 <extension name="queue"><condition field="destination_number" expression="^1$">
@@ -45,6 +47,11 @@ def phones(rng: random.Random) -> Callable[..., Reaction]:
         return Reaction("", rng.uniform(0.5, 2), rng.uniform(1, 6), rng.random() < 0.5)
 
     return react
+
+
+def truth(switch: Switch) -> Seen:
+    """The floor as the switch itself has it, without a connection."""
+    return seen_from({name: run(switch, question) for name, question in QUESTIONS.items()}, switch.clock.now())
 
 
 class Floor:

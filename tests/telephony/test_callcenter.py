@@ -43,6 +43,12 @@ def test_a_registration_that_has_run_out_is_none(answers: dict[str, str]) -> Non
     assert seen_from(answers, NOW + 3600).agents["1004"].registered is False
 
 
+def test_a_registration_that_was_told_to_be_over(answers: dict[str, str]) -> None:
+    [row] = json.loads(answers["registrations"])["rows"]
+    assert seen_from(answers, NOW, {row["token"]}).agents["1004"].registered is False
+    assert seen_from(answers, NOW, {"another"}).agents["1004"].registered is True
+
+
 @pytest.mark.parametrize(("contact", "registered"), [
     ("user/1004@fsapp", True), ("[leg_timeout=15]user/1004@fsapp", True), ("user/1004", True),
     ("user/1009@fsapp,user/1004@fsapp", True), ("user/1004@elsewhere", False), ("user/1009@fsapp", False),

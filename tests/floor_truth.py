@@ -1,20 +1,12 @@
-"""What a switch says of its floor and what is known of it, in a form that can be compared. Runs nothing."""
+"""What a switch says of its floor and what is known of it, in a form that can be compared. Asks nobody."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fsapp.core.floor import MemberState, Seen
-from fsapp.lab.api import run
-from fsapp.lab.switch import Switch
-from fsapp.telephony.callcenter import QUESTIONS, seen_from
 
-__all__ = ["comparable", "differences", "truth"]
-
-
-def truth(switch: Switch) -> Seen:
-    """The floor as the switch itself has it, without a connection."""
-    return seen_from({name: run(switch, question) for name, question in QUESTIONS.items()}, switch.clock.now())
+__all__ = ["comparable", "differences"]
 
 
 def comparable(seen: Seen) -> dict[str, Any]:
