@@ -86,8 +86,7 @@ class LinkProcess:
             self._switch, self.watch, lambda: self.rules, memory, self._tell)
         self._watcher.start()
         self.requests.start()
-        self._watching = spawn(self.watch.run, name="watch")
-        self._watching.link_exception(lambda greenlet: self._failed(greenlet.exception))
+        self._watching = spawn(self._follow, self.watch, name="watch")
 
     def run(self) -> None:
         """Until `stop`; raises what has made going on impossible."""
@@ -116,6 +115,12 @@ class LinkProcess:
     def stop_soon(self) -> None:
         """For a signal handler: stop in a greenlet of its own."""
         spawn(self.stop, name="stop").link_exception(lambda _greenlet: self._stopped.set())
+
+    def _follow(self, watch: Watch) -> None:
+        try:
+            watch.run()
+        except FsappError as error:
+            self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
         """Going on would be wrong: stop, and end with this error."""

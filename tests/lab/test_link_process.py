@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -25,6 +30,7 @@ from fsapp.state.requests import ask
 from fsapp.state.stream import tail
 from fsapp.telephony.callcenter import QUESTIONS, seen_from
 
+ROOT = Path(__file__).parents[2]
 PLAN = """<include><context name="public">
 <extension name="queue"><condition field="destination_number" expression="^1$">
 <action application="set" data="fsapp_class=callback"/><action application="set" data="cc_base_score=300000000"/>
@@ -347,3 +353,83 @@ def test_members_who_wait_are_known_by_name(floor: Floor, start_link: Callable[.
     [member] = floor.seen().members.values()
     assert (member.number, member.name, member.state) == ("+381601234567", 'a b c', MemberState.WAITING)
     assert floor.seen().calls[member.call].variables["fsapp_class"] == "service", "asked for, since no event told"
+
+
+# -- as a process of its own -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fsapp_link() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `fsapp link` processes; each is killed after the test."""
+    made: list[subprocess.Popen[str]] = []
+
+    def start(floor: Floor, **changes: str) -> subprocess.Popen[str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")}
+        environment = kept | {
+            "FSAPP_REDIS_URL": floor.server.url, "FSAPP_SWITCH": "{}:{}".format(*floor.address),
+            "FSAPP_SWITCH_PASSWORD": "ClueCon", "FSAPP_LINK_HTTP": "127.0.0.1:0", **changes,
+        }
+        made.append(subprocess.Popen(
+            [sys.executable, "-m", "fsapp", "link", "--json"], cwd=ROOT, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ))
+        return made[-1]
+
+    yield start
+    for process in made:
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+
+
+def said_of(process: subprocess.Popen[str]) -> list[str]:
+    """What an ended process said, but for its log."""
+    return [line for line in process.communicate(timeout=PATIENCE_S)[1].splitlines() if not line.startswith("{")]
+
+
+def test_killed_and_started_again(floor: Floor, fsapp_link: Callable[..., subprocess.Popen[str]]) -> None:
+    """The lease of the dead lives on for ten seconds; its successor sees that it is dead."""
+    first = fsapp_link(floor)
+    floor.wait_same("the first knows")
+    floor.call(10)
+    first.kill()
+    first.wait(PATIENCE_S)
+    floor.call(10)
+    second = fsapp_link(floor)
+    until(lambda: read_floor(floor.client, "main").link.endswith(f"pid {second.pid}"), "the second has the lease")
+    floor.wait_same("the second knows")
+
+
+def test_sigterm_ends_it_in_order(floor: Floor, fsapp_link: Callable[..., subprocess.Popen[str]]) -> None:
+    process = fsapp_link(floor)
+    floor.wait_same("it knows")
+    floor.call(5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+    known = read_floor(floor.client, "main")
+    assert (known.link, known.up) == ("", False)
+
+
+def test_a_second_one_says_who_has_the_link(floor: Floor, fsapp_link: Callable[..., subprocess.Popen[str]]) -> None:
+    first = fsapp_link(floor)
+    floor.wait_same("the first knows")
+    second = fsapp_link(floor)
+    assert second.wait(PATIENCE_S) == 1
+    assert said_of(second) == [
+        f"fsapp: the link to switch main is held by {os.uname().nodename} pid {first.pid}: stop that one first"]
+    assert first.poll() is None
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"FSAPP_SWITCH_PASSWORD": ""}, "fsapp: the switch's password is not set: set FSAPP_SWITCH_PASSWORD"),
+    ({"FSAPP_SWITCH_PASSWORD": "wrong"}, "refuses the password: set FSAPP_SWITCH_PASSWORD to the one in"),
+    ({"FSAPP_LINK_HTTP": "127.0.0.1:1"}, "choose another with FSAPP_LINK_HTTP"),
+])
+def test_what_it_cannot_start_with(
+    floor: Floor, fsapp_link: Callable[..., subprocess.Popen[str]], changes: dict[str, str], said: str,
+) -> None:
+    if os.geteuid() == 0 and "FSAPP_LINK_HTTP" in changes:
+        changes = {"FSAPP_LINK_HTTP": "192.0.2.1:8043"}  # an address of nobody's: root may listen on any port
+    process = fsapp_link(floor, **changes)
+    assert process.wait(PATIENCE_S) == 1
+    [fault] = said_of(process)
+    assert said in fault
