@@ -4,6 +4,7 @@
     +-- SettingsError           fsapp.toml or FSAPP_... is wrong; holds every fault
     +-- RulesError              the rules folder is refused; holds every fault
     +-- ContactsError           a contacts file or contact command is refused; holds every fault
+    +-- RecordingError          the folder of recordings cannot be read, or a call is not being recorded
     +-- DialplanError           dialplan XML is refused; holds every fault
     +-- ScenarioError           a lab scenario is refused, or ran and did not go well; holds every fault
     +-- StateError              Redis said no
@@ -27,7 +28,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "ContactsError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "ProtocolError",
-    "RequestRefused", "RulesError", "ScenarioError", "SettingsError", "StateError", "StateRefused",
+    "RecordingError", "RequestRefused", "RulesError", "ScenarioError", "SettingsError", "StateError", "StateRefused",
     "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
 ]
 
@@ -49,6 +50,10 @@ class RulesError(FsappError):
 
 
 class ContactsError(FsappError):
+    pass
+
+
+class RecordingError(FsappError):
     pass
 
 

@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
     "ARRIVED", "CARRIED", "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING",
-    "FLOOR", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "REDIS_UP",
-    "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
+    "FLOOR", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP",
+    "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -34,3 +34,4 @@ LINK_SYNCS = Counter("fsapp_link_syncs", "Times everything was read from the swi
 LINK_SYNC_SECONDS = Histogram("fsapp_link_sync_seconds", "Reading all of it", buckets=_FINE, registry=REGISTRY)
 LINK_REQUESTS = Counter("fsapp_link_requests", "What the link was asked to do", ["outcome"], registry=REGISTRY)
 FLOOR = Gauge("fsapp_floor", "Agents, queues, members and calls on the switch", ["part"], registry=REGISTRY)
+RECORDINGS_REMOVED = Counter("fsapp_recordings_removed", "Recordings removed as their time was over", registry=REGISTRY)

@@ -15,6 +15,7 @@ from fsapp.health import HealthServer
 from fsapp.link import agent_status
 from fsapp.link.kept import KeptFloor
 from fsapp.link.looks import Looks
+from fsapp.link.recordings import PauseRequests, Retention
 from fsapp.link.requests import Requests
 from fsapp.link.watch import Watch
 from fsapp.log import get_logger
@@ -55,7 +56,9 @@ class LinkProcess:
         self._lease = Lease(client, keys.floor(self._switch, "lease"), f"the link to switch {self._switch}")
         self._events = EventWriter(client, length=settings.stream_length, backlog=settings.backlog)
         self._watcher = RulesWatcher(RulesStore(client), self._take_rules)
-        self.requests = Requests(client, self._switch, {"resync": self._resync})
+        self.requests = Requests(client, self._switch, {
+            "resync": self._resync, "recording": PauseRequests(lambda: self.watch, self._tell)})
+        self._retention = Retention(settings.recordings, lambda: self.rules, self._tell)
         self.health = HealthServer(settings.link_http, self._faults, "FSAPP_LINK_HTTP")
         self.watch: Watch | None = None
         self._kept: KeptFloor | None = None
@@ -86,6 +89,7 @@ class LinkProcess:
             self._switch, self.watch, lambda: self.rules, memory, self._tell)
         self._watcher.start()
         self.requests.start()
+        self._retention.start()
         self._watching = spawn(self._follow, self.watch, name="watch")
 
     def run(self) -> None:
@@ -100,6 +104,7 @@ class LinkProcess:
         self._stopping.set()
         self._watcher.stop()
         self.requests.stop()
+        self._retention.stop()
         if self.watch is not None and self._watching is not None:
             self.watch.stop()
             self._watching.join(_STOP_S)

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["DEFAULT_KEEP_DAYS", "NOT_RECORDED", "Recorded", "Recording", "Sides", "file_name", "read_name",
-           "recording_from"]
+from fsapp.core.model import PhoneNumber
+
+__all__ = ["DEFAULT_KEEP_DAYS", "NOT_RECORDED", "Recorded", "Recording", "Sides", "file_name", "number_part",
+           "read_name", "recording_from"]
 
 DEFAULT_KEEP_DAYS = 90
 # The longest parts of a name; the place is a campaign and a stage. The last part of a path stays below 255.
@@ -97,6 +99,11 @@ def file_name(at: datetime, call_class: str, place: str, number: str, call: str)
         f"{at.astimezone(UTC):%Y-%m-%d/%H%M%SZ}_{_part(call_class, _MAX_CLASS)}_"
         f"{_part(place.replace('/', '.', 1), _MAX_PLACE)}_{_part(number, _MAX_NUMBER)}_{_part(call, _MAX_CALL)}.wav"
     )
+
+
+def number_part(caller: PhoneNumber) -> str:
+    """A caller's number as names of recordings have it: E.164, else what came, else what it is (anonymous)."""
+    return _part(caller.key or caller.raw or caller.kind, _MAX_NUMBER)
 
 
 def read_name(name: str) -> Recorded | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fsapp.core.model import Decision, PhoneNumber
-from fsapp.core.recording import file_name, read_name
+from fsapp.core.recording import file_name, number_part, read_name
 from fsapp.core.rules import Rules
 
 __all__ = ["ANNOUNCED", "recording", "ring"]
@@ -41,8 +41,7 @@ def recording(
     place = rules.stages.get(f"{decision.campaign}/{decision.stage}") or rules.lines.get(decision.line or "")
     if decision.call_class is None or place is None or not place.recording:
         return {}
-    number = caller.key or caller.raw or caller.kind
     name = named if named and read_name(named) else file_name(
-        datetime.fromtimestamp(at, UTC), decision.call_class, place.id, number, call)
+        datetime.fromtimestamp(at, UTC), decision.call_class, place.id, number_part(caller), call)
     found = {"fsapp_record": place.recording.sides.value, "fsapp_recording": name}
     return found | ({"fsapp_announce": "true"} if place.recording.announce else {})

@@ -145,6 +145,17 @@ def uuid_transfer(call: str, extension: str, context: str) -> str:
     return f"uuid_transfer {_matching('uuid', call, _UUID)} {extension} XML {_matching('context', context, _NAME)}"
 
 
+def uuid_getvar(call: str, name: str) -> str:
+    """The api command that asks for a variable of a call."""
+    return f"uuid_getvar {_matching('uuid', call, _UUID)} {_matching('variable', name, _VARIABLE)}"
+
+
+def uuid_record(call: str, path: str, *, mask: bool) -> str:
+    """The api command that keeps what is said out of a file being recorded, or lets it in again."""
+    what, call = "mask" if mask else "unmask", _matching("uuid", call, _UUID)
+    return _argument("path of a recording", f"uuid_record {call} {what} '{_matching('path', path, _QUOTED)}'")
+
+
 def auth(password: str) -> bytes:
     """The password is never part of a fault."""
     if not password or _UNSAFE.search(password):
