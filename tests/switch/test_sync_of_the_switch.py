@@ -15,12 +15,14 @@ import pytest
 from desk import Desk as Phone
 from machine import PASSWORD, Switch, binary, rules_document, wait_until
 
+from fsapp.app.link import LinkProcess
 from fsapp.core.floor import RememberedStatus, Seen, SeenMember
 from fsapp.core.healing import DOUBT_S
 from fsapp.core.rules import Rules
 from fsapp.settings import Settings
 from fsapp.state.agents import AgentMemory
 from fsapp.state.connection import connect
+from fsapp.state.requests import ask
 from fsapp.state.rules import RulesStore
 from fsapp.telephony.callcenter import read_seen
 from fsapp.telephony.link import Link
@@ -311,3 +313,42 @@ def test_after_a_restart_agents_tiers_and_queues_are_back_without_a_hand(desk: D
     assert desk.memory.read()[0]["1002"].reason == "lunch"
     assert after.queues.keys() == before.queues.keys()
     assert set(after.tiers) == set(before.tiers)
+
+
+@pytest.fixture
+def link(desk: Desk) -> Iterator[LinkProcess]:
+    """`fsapp link` in this process."""
+    process = LinkProcess(Settings(
+        redis_url=f"unix://{desk.switch.redis_socket}", redis_timeout_s=2, link_http="127.0.0.1:0",
+        switch=f"127.0.0.1:{desk.switch.event_port}", switch_password=PASSWORD,
+    ))
+    try:
+        process.start()
+        wait_until(lambda: process.watch.up, "the link is up")
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.mark.parametrize("new_database", [False, True], ids=["old-database", "new-database"])
+def test_with_a_link_agents_are_at_work_again_after_a_restart(
+    desk: Desk, link: LinkProcess, new_database: bool,
+) -> None:
+    def status(agent: str) -> str:
+        return desk.switch.cli(f"callcenter_config agent get status {agent}")
+
+    document = rules_document()
+    document["agent"]["1004"]["contact"] = "null/x"  # a phone that needs no registration
+    desk.load(document)
+    wait_until(lambda: "null/x" in desk.switch.cli("callcenter_config agent list 1004"), "the rules are followed")
+    for agent, wanted, reason in (("1004", "Available", ""), ("1005", "On Break", "training")):
+        ask(desk.client, "main", {"do": "agent_status", "agent": agent, "status": wanted, "reason": reason})
+        assert status(agent) == wanted
+    desk.switch.restart(new_database=new_database)
+    wait_until(lambda: (status("1004"), status("1005")) == ("Available", "On Break"), "the agents are as they were")
+    wait_until(lambda: len(desk.seen().tiers) == 24, "the tiers are there")
+    assert desk.seen().queues.keys() == desk.rules.queues.keys()
+    known, _ = desk.memory.read()
+    assert (known["1004"].status, known["1005"].reason) == ("Available", "training")
+    desk.caller()
+    wait_until(lambda: desk.seen().agents["1004"].state == "In a queue call", "the next call finds its agent")
