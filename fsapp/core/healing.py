@@ -19,22 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from fsapp.core.floor import AgentState, AgentStatus, MemberState, RememberedStatus, Seen, SeenAgent, SeenMember
+from fsapp.core.evidence import BUSY, Evidence
+from fsapp.core.floor import AgentState, AgentStatus, MemberState, RememberedStatus, SeenAgent, SeenMember
 from fsapp.core.mending import Difference, Kind, ReturnCall, SetState, SetStatus, SetTier, Step, Suspicion
 
-__all__ = [
-    "BUSY", "DOUBT_S", "NO_PHONE", "NO_PHONE_ON_DEMAND", "RINGING_S", "Doubts", "heal", "in_call",
-    "waits",
-]
+__all__ = ["DOUBT_S", "NO_PHONE", "NO_PHONE_ON_DEMAND", "Doubts", "heal"]
 
 DOUBT_S = 4  # seen again after so many seconds it is no passing state
-# No phone rings longer: agent-originate-timeout is 60 s, and an announcement to the agent counts as ringing.
-RINGING_S = 120
 NO_PHONE = "no phone"
 NO_PHONE_ON_DEMAND = "no phone, on demand"
-BUSY = frozenset({AgentState.RECEIVING, AgentState.RESERVED, AgentState.TALKING})
 _PASSING_TIERS = frozenset({"Offering", "Standby", "Active Inbound"})
-_ALL_RING = frozenset({"ring-all", "ring-progressively"})
 _BACK = {NO_PHONE: AgentStatus.AVAILABLE, NO_PHONE_ON_DEMAND: AgentStatus.ON_DEMAND}
 
 Name = Callable[[str], str]
@@ -57,66 +51,31 @@ class Doubts:
 
 
 def heal(
-    mine: Mapping[str, SeenAgent], queues: frozenset[str], seen: Seen, remembered: Mapping[str, RememberedStatus],
-    doubts: Doubts, name: Name,
+    mine: Mapping[str, SeenAgent], queues: frozenset[str], evidence: Evidence,
+    remembered: Mapping[str, RememberedStatus], doubts: Doubts, name: Name,
 ) -> Iterator[Difference]:
     """What is to be healed in `mine` (agents) and `queues`; `name` is how people call an agent."""
     for agent in mine.values():
-        yield from _agent(agent, queues, seen, remembered.get(agent.id), doubts, name(agent.id))
-    for member in seen.members.values():
+        yield from _agent(agent, queues, evidence, remembered.get(agent.id), doubts, name(agent.id))
+    for member in evidence.seen.members.values():
         if member.queue in queues:
-            yield from _member(member, seen, doubts)
-
-
-def in_call(agent: SeenAgent, seen: Seen, now: datetime) -> bool:
-    """Whether the switch has any leg of a call for this agent."""
-    if agent.call and agent.call in seen.calls:
-        return True
-    if not _overdue(agent, now) and (agent.state != AgentState.TALKING or not agent.call):
-        for member in seen.members.values():
-            if waits(member, seen) and (member.agent == agent.id or _all_ring(member, agent, seen)):
-                return True
-    return any(
-        call.variables.get("cc_agent") == agent.id and call.variables.get("cc_side") == "agent"
-        for call in seen.calls.values()
-    )
-
-
-def _overdue(agent: SeenAgent, now: datetime) -> bool:
-    """Whether an agent has been Receiving for longer than any phone rings."""
-    return (
-        agent.state in (AgentState.RECEIVING, AgentState.RESERVED) and agent.offered_at is not None
-        and now - agent.offered_at > timedelta(seconds=RINGING_S)
-    )
-
-
-def waits(member: SeenMember, seen: Seen) -> bool:
-    """Whether a member is a caller who is still there."""
-    return member.state != MemberState.ABANDONED and member.call in seen.calls
-
-
-def _all_ring(member: SeenMember, agent: SeenAgent, seen: Seen) -> bool:
-    """Somebody's queue that rings all its agents at once names none of them."""
-    return member.agent in _ALL_RING and any(
-        tier.queue == member.queue and tier.agent == agent.id for tier in seen.tiers
-    )
+            yield from _member(member, evidence, doubts)
 
 
 def _agent(
-    agent: SeenAgent, queues: frozenset[str], seen: Seen, remembered: RememberedStatus | None, doubts: Doubts,
-    name: str,
+    agent: SeenAgent, queues: frozenset[str], evidence: Evidence, remembered: RememberedStatus | None,
+    doubts: Doubts, name: str,
 ) -> Iterator[Difference]:
-    if in_call(agent, seen, doubts.now):
+    if evidence.in_call(agent):
         return
     passing = [
-        tier for tier in seen.tiers
-        if tier.agent == agent.id and tier.queue in queues and tier.state in _PASSING_TIERS
+        tier for tier in evidence.tiers.get(agent.id, ()) if tier.queue in queues and tier.state in _PASSING_TIERS
     ]
     free = tuple(SetTier(tier.queue, tier.agent, "state", "Ready") for tier in passing)
     sign = f"{agent.state} {agent.offered_at} {agent.call}"
     legs = [agent.call]
-    if not _overdue(agent, doubts.now):
-        legs += [member.call for member in seen.members.values() if member.agent == agent.id]
+    if not evidence.overdue(agent):
+        legs += [member.call for member in evidence.served.get(agent.id, ())]
     if agent.state in BUSY:
         yield doubts.difference(
             Kind.AGENT_STUCK, agent.id, f"{name} is {agent.state!r} without a call",
@@ -155,11 +114,11 @@ def _phone(
             )
 
 
-def _member(member: SeenMember, seen: Seen, doubts: Doubts) -> Iterator[Difference]:
+def _member(member: SeenMember, evidence: Evidence, doubts: Doubts) -> Iterator[Difference]:
     if member.state == MemberState.ABANDONED:
         return
     sign = f"{member.state} {member.agent}"
-    if member.call not in seen.calls:
+    if member.call not in evidence.seen.calls:
         # Nothing that mod_callcenter offers removes a row of its table.
         todo = "the switch drops it when it is next offered to an agent"
         if member.state != MemberState.WAITING:
@@ -168,17 +127,9 @@ def _member(member: SeenMember, seen: Seen, doubts: Doubts) -> Iterator[Differen
             Kind.MEMBER_GHOST, member.uuid,
             f"queue {member.queue} counts a caller as {member.state!r} who is no longer there", (), sign, todo,
         )
-    elif member.state == MemberState.TRYING and not _offered(member, seen, doubts.now):
+    elif member.state == MemberState.TRYING and not evidence.rings(member):
         yield doubts.difference(
             Kind.MEMBER_STUCK, member.uuid,
             f"a caller in queue {member.queue} is 'Trying' and no agent's phone rings", (ReturnCall(member.call),),
             sign,
         )
-
-
-def _offered(member: SeenMember, seen: Seen, now: datetime) -> bool:
-    """Whether the agent a member is offered to knows of it; where all phones ring at once nobody can tell."""
-    if member.agent in _ALL_RING:
-        return True
-    agent = seen.agents.get(member.agent)
-    return agent is not None and agent.state in BUSY and not _overdue(agent, now)

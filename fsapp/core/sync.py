@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from fsapp.core.evidence import BUSY, Evidence
 from fsapp.core.floor import AgentStatus, RememberedStatus, Seen, SeenAgent, SeenQueue
-from fsapp.core.healing import BUSY, Doubts, heal, in_call, waits
+from fsapp.core.healing import Doubts, heal
 from fsapp.core.mending import (
     AddAgent,
     AddTier,
@@ -53,20 +54,21 @@ def compare(
     of it counts, not what the switch says. `earlier`: see Suspicion.
     """
     doubts = Doubts(now, seen.core_uuid, earlier)
+    evidence = Evidence(seen, now)
     wanted = {agent.id: agent for agent in rules.agents.values() if agent.home == switch}
 
     def name(id_: str) -> str:
         agent = rules.agents.get(id_)
         return f"agent {id_} ({agent.name})" if agent is not None else f"agent {id_}"
 
-    left = {id_: agent for id_, agent in seen.agents.items() if _left_over(agent, rules, wanted, seen, remembered)}
+    left = {id_: agent for id_, agent in seen.agents.items() if _left_over(agent, rules, wanted, evidence, remembered)}
     mine = {id_: seen.agents[id_] for id_ in wanted if id_ in seen.agents}
     found = [
-        *_queues(rules, seen, switch, doubts),
+        *_queues(rules, evidence, switch, doubts),
         *_agents(wanted, seen, remembered, restarted, name),
         *_tiers(rules, seen, switch, name, left),
-        *_left_agents(left, seen, doubts, name),
-        *heal({**mine, **left}, _ours(rules, seen), seen, remembered, doubts, name),
+        *_left_agents(left, evidence, name),
+        *heal({**mine, **left}, _ours(rules, seen), evidence, remembered, doubts, name),
     ]
     return sorted(found, key=lambda one: _ORDER[one.kind])
 
@@ -107,7 +109,8 @@ def _ours(rules: Rules, seen: Seen) -> frozenset[str]:
     return frozenset({queue for queue in seen.queues if _is_ours(queue, rules)} | rules.queues.keys())
 
 
-def _queues(rules: Rules, seen: Seen, switch: str, doubts: Doubts) -> Iterator[Difference]:
+def _queues(rules: Rules, evidence: Evidence, switch: str, doubts: Doubts) -> Iterator[Difference]:
+    seen = evidence.seen
     for queue in rules.queues.values():
         there = seen.queues.get(queue.name)
         if there is None:
@@ -122,7 +125,7 @@ def _queues(rules: Rules, seen: Seen, switch: str, doubts: Doubts) -> Iterator[D
             )
     for name in seen.queues.keys() - rules.queues.keys():
         if _is_ours(name, rules):
-            yield from _left_queue(name, seen, doubts)
+            yield from _left_queue(name, evidence, doubts)
 
 
 def _other_settings(there: SeenQueue, wanted: Mapping[str, str]) -> list[str]:
@@ -139,10 +142,10 @@ def _setting(key: str, value: str) -> str:
     return f"{key.replace('_', '-')} {value or 'nothing'}"
 
 
-def _left_queue(name: str, seen: Seen, doubts: Doubts) -> Iterator[Difference]:
+def _left_queue(name: str, evidence: Evidence, doubts: Doubts) -> Iterator[Difference]:
     """A call of the older rules may still be on its way there: gone once it has been empty for a while."""
-    members = [member for member in seen.members.values() if member.queue == name]
-    if any(waits(member, seen) for member in members):
+    members = [member for member in evidence.seen.members.values() if member.queue == name]
+    if any(evidence.waits(member) for member in members):
         yield Difference(
             Kind.QUEUE_LEFT, name, f"queue {name} is left over from older rules, and callers are in it",
             todo="it goes when the last of them has left",
@@ -197,23 +200,23 @@ def _settings(agent: Agent | SeenAgent, contact: str) -> dict[str, str]:
 
 
 def _left_over(
-    agent: SeenAgent, rules: Rules, wanted: Mapping[str, Agent], seen: Seen,
+    agent: SeenAgent, rules: Rules, wanted: Mapping[str, Agent], evidence: Evidence,
     remembered: Mapping[str, RememberedStatus],
 ) -> bool:
     """Whether an agent was ours by older rules, and nobody else's."""
     if agent.id in wanted or not _OUR_ID.match(agent.id):
         return False
-    queues = [tier.queue for tier in seen.tiers if tier.agent == agent.id]
+    queues = [tier.queue for tier in evidence.tiers.get(agent.id, ())]
     if any(not _is_ours(queue, rules) for queue in queues):
         return False
     return bool(queues) or agent.id in remembered
 
 
 def _left_agents(
-    left: Mapping[str, SeenAgent], seen: Seen, doubts: Doubts, name: Callable[[str], str],
+    left: Mapping[str, SeenAgent], evidence: Evidence, name: Callable[[str], str],
 ) -> Iterator[Difference]:
     for agent in left.values():
-        if agent.state in BUSY or in_call(agent, seen, doubts.now):
+        if agent.state in BUSY or evidence.in_call(agent):
             yield Difference(
                 Kind.AGENT_LEFT, agent.id, f"{name(agent.id)} is left over from older rules, and in a call",
                 todo="it goes when the call is over",

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
+from fsapp.core.evidence import Evidence
 from fsapp.core.floor import AgentState, AgentStatus, RememberedStatus, Seen
-from fsapp.core.healing import in_call
 from fsapp.core.mending import SetState, SetStatus, Step
 from fsapp.core.rules import Rules
 from fsapp.errors import RequestRefused
@@ -59,7 +59,7 @@ class AgentStatusRequests:
         if there is None:
             raise RequestRefused(f"switch {self._switch} has no agent {agent}: run `fsapp switch sync`")
         steps: list[Step] = [SetStatus(agent, status, reason)]
-        free = not in_call(there, self._watch.seen, self._now())
+        free = not Evidence(self._watch.seen, self._now()).in_call(there)
         if status in _AT_WORK and there.state == AgentState.IDLE and free:
             steps.append(SetState(agent, AgentState.WAITING))
         for step in steps:

@@ -144,7 +144,8 @@ class Reconciler:
                 if isinstance(step, SetStatus):
                     known[step.agent] = RememberedStatus(step.status, step.reason, now)
                 elif isinstance(step, DeleteAgent):
-                    lost.add(step.agent)
+                    # One who is at home on another switch now keeps the status there.
+                    lost.update({step.agent} - rules.agents.keys())
         self._memory.write(known, lost, seen.core_uuid)
         for agent, status in known.items():
             self._event("agent_status", now, agent=agent, status=status.status, reason=status.reason)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from model_switch import ModelSwitch
 from random_centre import random_document
 
+from fsapp.core.evidence import RINGING_S
 from fsapp.core.floor import RememberedStatus, Seen, SeenAgent, SeenCall, SeenMember, SeenTier
-from fsapp.core.healing import DOUBT_S, NO_PHONE, NO_PHONE_ON_DEMAND, RINGING_S
+from fsapp.core.healing import DOUBT_S, NO_PHONE, NO_PHONE_ON_DEMAND
 from fsapp.core.mending import Difference, Kind, Suspicion
 from fsapp.core.rules import Rules
 from fsapp.core.sync import compare, to_remember
