@@ -83,8 +83,9 @@ class Screen:
     `agents` gives an agent's name by id. Use as a context; call `refresh` several times a second.
     """
 
-    def __init__(self, console: Console, agents: Mapping[str, str]) -> None:
+    def __init__(self, console: Console, agents: Mapping[str, str], title: str = "calls on the lab switch") -> None:
         self._agents = agents
+        self._title = title
         self._summary = Summary()
         self._calls: dict[str, _Call] = {}
         self._ended: list[_Call] = []
@@ -127,7 +128,7 @@ class Screen:
         self._live.update(Group(self._table(), self._line()), refresh=True)
 
     def _table(self) -> Table:
-        table = Table(title="fsapp: calls on the lab switch", title_justify="left", expand=True)
+        table = Table(title=f"fsapp: {self._title}", title_justify="left", expand=True)
         for name in ("caller", "number", "class", "why", "score", "queue", "state", "agent", "since"):
             table.add_column(name, no_wrap=True, justify="right" if name in ("score", "since") else "left")
         # In the order of being served: who talks first, then by score.
@@ -149,8 +150,11 @@ class Screen:
         return Text(f"{calls} calls: {waiting} waiting, {talking} talking, {counts}. Ctrl-C ends.", "bold")
 
 
-def summary_table(summary: Summary) -> Table:
-    """The end of a run: calls by class, and whether anything was lost or out of order."""
+def summary_table(summary: Summary, *, real: bool = False) -> Table:
+    """The end of a run: calls by class, and whether anything was lost or out of order.
+
+    `real`: of a real switch, where the order is not known, and a decision is seen by the queue the caller comes to.
+    """
     found = summary.as_json()
     columns = ("calls", *OUTCOMES, "wait_mean_s", "wait_p90_s")
     table = Table(title="calls by class", title_justify="left")
@@ -161,10 +165,10 @@ def summary_table(summary: Summary) -> Table:
         table.add_row(name, *("-" if values[column] is None else str(values[column]) for column in columns))
     table.caption_justify = "left"
     table.caption = (
-        f"{summary.started} calls in {summary.lab_seconds:.0f} s of lab time, "
+        f"{summary.started} calls in {summary.lab_seconds:.0f} s of {'real' if real else 'lab'} time, "
         f"{summary.offered} offers, {summary.moved} moves\n"
-        f"lost {len(summary.lost)}, out of order {len(summary.order_violations)}\n"
-        f"{found['decisions']} decisions: half within {found['decision_p50_ms']} ms, "
-        f"99 % within {found['decision_p99_ms']} ms"
+        f"lost {len(summary.lost)}{'' if real else f', out of order {len(summary.order_violations)}'}\n"
+        f"{found['decisions']} {'first queues reached' if real else 'decisions'}: "
+        f"half within {found['decision_p50_ms']} ms, 99 % within {found['decision_p99_ms']} ms"
     )
     return table

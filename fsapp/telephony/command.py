@@ -18,8 +18,8 @@ from fsapp.errors import UnsafeArgument
 
 __all__ = [
     "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "api", "auth", "bgapi", "callcenter", "execute",
-    "hangup", "line", "linger", "multiset", "set_profile_var", "subscribe", "transfer", "uuid_exists", "uuid_transfer",
-    "value",
+    "hangup", "line", "linger", "multiset", "originate", "set_profile_var", "subscribe", "transfer", "uuid_exists",
+    "uuid_transfer", "value",
 ]
 
 CONNECT = b"connect\n\n"
@@ -39,6 +39,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\Z")
 _EXTENSION = re.compile(r"[A-Za-z0-9_+*#.@-]{1,128}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _EVENT = re.compile(r"[A-Za-z0-9_:.-]{1,64}\Z")
+_DIALLED = re.compile(r"[A-Za-z0-9+_.:@/-]{0,256}\Z")
 _UUID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_@.:/+-]{1,255}\Z")
 _QUOTED = re.compile(r"[^'\\`]{1,1000}\Z")
@@ -154,6 +155,19 @@ def uuid_record(call: str, path: str, *, mask: bool) -> str:
     """The api command that keeps what is said out of a file being recorded, or lets it in again."""
     what, call = "mask" if mask else "unmask", _matching("uuid", call, _UUID)
     return _argument("path of a recording", f"uuid_record {call} {what} '{_matching('path', path, _QUOTED)}'")
+
+
+def originate(dial: str, application: str, variables: Mapping[str, str]) -> str:
+    """The api command that calls `dial` and runs `application` on it, with `variables` on the call.
+
+    UnsafeArgument for a value or a dial string that is more than letters, digits and `+_.:@/-`.
+    """
+    pairs = [
+        f"{_matching('variable', name, _VARIABLE)}={_matching(f'value of {name}', text, _DIALLED)}"
+        for name, text in variables.items()
+    ]
+    where = _matching("dial string", dial, _DIALLED)
+    return f"originate {{{','.join(pairs)}}}{where} &{_matching('application', application, _APPLICATION)}()"
 
 
 def auth(password: str) -> bytes:

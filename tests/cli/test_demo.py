@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import pytest
 
 from fsapp.cli import demo
 from fsapp.cli.root import main
+from fsapp.core.rules import Rules
 from fsapp.lab.summary import Summary
+from fsapp.rules import load_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,12 +40,13 @@ def test_the_exit_status_says_whether_it_went_well(
 ) -> None:
     @contextmanager
     def nothing(*_: Any) -> Any:
-        yield "127.0.0.1:1"
+        yield {"serving": {"listen": "127.0.0.1:1"}}
 
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(demo, "_redis", nothing)
-    monkeypatch.setattr(demo, "_serve", nothing)
-    monkeypatch.setattr(demo, "_fsapp", lambda *_: None)
+    monkeypatch.setattr(demo, "redis_server", lambda *_: nullcontext("unix:///nowhere"))
+    monkeypatch.setattr(demo, "part", nothing)
+    monkeypatch.setattr(demo, "command", lambda *_: None)
+    monkeypatch.setattr(demo, "_load_rules", lambda *_: Rules.from_document(load_folder("conf/rules")))
     monkeypatch.setattr(demo, "_play", lambda *_: summary)
     with pytest.raises(SystemExit) as left:
         main(["lab", "demo", "--json"])
@@ -61,3 +64,28 @@ def test_elsewhere_it_says_where_to_go(
         main(["lab", "demo"])
     assert left.value.code == 1
     assert "run scripts/demo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["--switch", "freeswitch"], "there is no `freeswitch` on the PATH: install FreeSWITCH 1.10 with mod_event_socket"),
+    (["--freeswitch", "/nowhere/freeswitch"], "/nowhere/freeswitch is no program: install FreeSWITCH"),
+])
+def test_where_no_freeswitch_is_it_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path, options: list[str], words: str,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("FSAPP_TEST_SWITCH", raising=False)
+    with pytest.raises(SystemExit) as left:
+        main(["lab", "demo", *options])
+    [line] = capsys.readouterr().err.splitlines()
+    assert left.value.code == 1
+    assert line.startswith(f"fsapp: {words}")
+    assert "mod_loopback" in line and "mod_callcenter" in line and "`scripts/demo` without --switch" in line
+
+
+def test_a_real_switch_has_no_speed(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["lab", "demo", "--switch", "freeswitch", "--speed", "2"])
+    assert left.value.code == 2
+    assert "real time" in capsys.readouterr().err
