@@ -179,6 +179,6 @@ def _play_real(
     with boot(program, folder, rules, phones, environment, stop) as switch:
         environment |= {"FSAPP_SWITCH": switch.address, "FSAPP_SWITCH_PASSWORD": switch.password,
                         "FSAPP_LINK_HTTP": "127.0.0.1:0"}
-        switch.make_available(rules.agents)
-        with show.observer() as observer:
+        with part("link", environment, folder, stop, ("link_up", "rules_in_force")), show.observer() as observer:
+            switch.make_available(rules.agents)
             return play(switch, scenario, stop, observer)
