@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from fsapp.core.rules import Rules
+from fsapp.core.rules import MAIN, Rules
 from fsapp.errors import FsappError, SettingsError, StateUnavailable
 from fsapp.health import HealthServer
 from fsapp.link import agent_status
@@ -37,6 +37,7 @@ __all__ = ["LinkProcess"]
 _PATIENT_S = 2.0  # nobody on the line waits for what the link asks Redis
 _AGAIN_S = 0.5
 _STOP_S = 1.0
+_OF_DRAIN = 0.9  # the process has to end within drain_s
 _log = get_logger("link")
 
 
@@ -53,6 +54,7 @@ class LinkProcess:
         self._switch = settings.switch_name
         self._client = client = connect(settings, max(_PATIENT_S, settings.redis_timeout_s))
         self.rules: Rules | None = None
+        self._unfit = "no rules are loaded: run `fsapp rules load`"
         self._lease = Lease(client, keys.floor(self._switch, "lease"), f"the link to switch {self._switch}")
         self._events = EventWriter(client, length=settings.stream_length, backlog=settings.backlog)
         self._watcher = RulesWatcher(RulesStore(client), self._take_rules)
@@ -99,12 +101,19 @@ class LinkProcess:
             raise self._fault
 
     def stop(self) -> None:
-        """Tell everything that is in hand, and let the next link have the switch."""
+        """Tell everything that is in hand, and let the next link have the switch; in time, whatever Redis does."""
         _log.info("stopping")
         self._stopping.set()
+        try:
+            with gevent.Timeout(self._settings.drain_s * _OF_DRAIN, False):
+                self._stop_parts()
+        finally:
+            self._stopped.set()
+
+    def _stop_parts(self) -> None:
+        self.health.stop()
         self._watcher.stop()
         self.requests.stop()
-        self._retention.stop()
         if self.watch is not None and self._watching is not None:
             self.watch.stop()
             self._watching.join(_STOP_S)
@@ -114,8 +123,6 @@ class LinkProcess:
         self._events.close(timeout=_STOP_S)
         if self._kept is not None:
             self._kept.stop()
-        self.health.stop()
-        self._stopped.set()
 
     def stop_soon(self) -> None:
         """For a signal handler: stop in a greenlet of its own."""
@@ -152,8 +159,17 @@ class LinkProcess:
         return link
 
     def _take_rules(self, loaded: RulesVersion) -> None:
-        self.rules = loaded.rules()
+        """Rules that do not know this switch are not for it: by them all of its agents would be left over."""
+        rules = loaded.rules()
+        known = list(rules.switches) or [MAIN]
         RULES_VERSION.set(loaded.version)
+        self.rules, self._unfit = rules, ""
+        if self._switch not in known:
+            self.rules = None
+            self._unfit = (f"the rules know no switch {self._switch}, only {', '.join(known)}: nothing is mended: "
+                           "set FSAPP_SWITCH_NAME")
+            _log.error("switch_unknown", version=loaded.version, error=self._unfit)
+            return
         _log.info("rules_in_force", version=loaded.version)
         if self.watch is not None:
             self.watch.ask_for_sync("rules")
@@ -183,6 +199,6 @@ class LinkProcess:
             faults.append(f"no link to the switch: {self.watch.fault}")
         if self._kept is not None and self._kept.fault:
             faults.append(f"Redis does not take the floor: {self._kept.fault}")
-        if self.rules is None:
-            faults.append("no rules are loaded: run `fsapp rules load`")
+        if self._unfit:
+            faults.append(self._unfit)
         return faults

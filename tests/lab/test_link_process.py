@@ -25,8 +25,10 @@ from fsapp.lab.callcenter import Agent, Queue, Tier
 from fsapp.lab.esl_in import EventSocket
 from fsapp.lab.offering import Reaction
 from fsapp.lab.switch import Switch
+from fsapp.rules import load_folder
 from fsapp.state.floor import read_floor
 from fsapp.state.requests import ask
+from fsapp.state.rules import RulesStore
 from fsapp.state.stream import tail
 from fsapp.telephony.callcenter import QUESTIONS, seen_from
 
@@ -324,6 +326,17 @@ def test_started_before_the_switch(floor: Floor, start_link: Callable[..., LinkP
     floor.restore()
     until(lambda: process.watch.up, "the link is up")
     floor.wait_same("the floor is known")
+
+
+def test_rules_that_do_not_know_this_switch_mend_nothing(
+    floor: Floor, start_link: Callable[..., LinkProcess],
+) -> None:
+    RulesStore(floor.client).load(load_folder(ROOT / "conf/rules"), "", "", "")
+    before = sorted(floor.switch.callcenter.agents)
+    process = start_link(floor, switch_name="mian")
+    assert ask(floor.client, "mian", {"do": "resync"}, 10)["agents"] == len(AGENTS)
+    assert "the rules know no switch mian, only main" in process._faults()[0]
+    assert sorted(floor.switch.callcenter.agents) == before
 
 
 def test_a_request(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
