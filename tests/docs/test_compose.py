@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from fsapp.cli.root import cli
 from fsapp.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,3 +103,13 @@ def test_compose_itself_takes_it() -> None:
                          timeout=60, check=False)
     assert bad.returncode != 0
     assert "FSAPP_SWITCH_PASSWORD" in bad.stderr
+
+
+@pytest.mark.parametrize("name", ["serve", "link", "purge"])
+def test_what_is_started_is_a_command(name: str) -> None:
+    [words] = re.findall(r"/python/bin/fsapp ([a-z ]+)", " ".join(SERVICES[name]["command"]))
+    command: click.Command | None = cli
+    for word in words.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+        assert command is not None, f"there is no fsapp {words}"

@@ -63,7 +63,7 @@ def test_a_part_that_ends_is_started_again_and_has_time_to_drain(name: str) -> N
     assert unit(name)["Unit"]["StartLimitIntervalSec"] == "0", "it is never given up"
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, "fsapp-purge.service"])
 def test_what_is_started_is_a_command(name: str) -> None:
     words = shlex.split(unit(name)["Service"]["ExecStart"])
     assert words[0] == "/srv/fsapp/.venv/bin/fsapp"
