@@ -19,7 +19,7 @@ from lab_ends import PATIENCE_S, until
 
 from fsapp.app.link import LinkProcess
 from fsapp.core.floor import MemberState, Seen
-from fsapp.errors import StateRefused, SwitchRefused
+from fsapp.errors import RequestRefused, StateRefused, SwitchRefused
 from fsapp.lab.api import run
 from fsapp.lab.callcenter import Agent, Queue, Tier
 from fsapp.lab.esl_in import EventSocket
@@ -72,6 +72,16 @@ class Floor:
         self._socket = event_socket
         self.address = event_socket.address
         self.rng = random.Random(7)
+
+    def lose(self, count: int | None) -> None:
+        """The switch keeps so many events to itself, all with None."""
+        self._socket.lose(count)
+
+    def freeze(self) -> None:
+        self._socket.freeze()
+
+    def thaw(self) -> None:
+        self._socket.thaw()
 
     def cut(self) -> None:
         """The connection breaks, and nobody is let in any more."""
@@ -261,6 +271,29 @@ def test_dropped_events(floor: Floor, start_link: Callable[..., LinkProcess], mo
     floor.wait_same("after events were dropped")
 
 
+def test_events_that_the_switch_itself_never_sent(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    """Nothing tells of them: the look that comes every so often finds out."""
+    start_link(floor, sync_s=0.5)
+    floor.lose(None)
+    floor.call(20)
+    floor.lose(0)
+    until(lambda: not floor.switch.channels, "all have hung up")
+    floor.wait_same("without any event")
+
+
+def test_a_switch_that_crashes_and_boots(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    process = start_link(floor)
+    floor.call(20)
+    first = floor.seen().core_uuid
+    floor.switch.crash()
+    until(lambda: not process.watch.up, "it is noticed")
+    floor.switch.boot()
+    floor.wait_same("the new run is known")
+    assert floor.seen().core_uuid != first
+    assert not floor.seen().calls
+    until(lambda: len({fact["call"] for fact in floor.facts("call_hung_up")}) >= 1, "whose calls ended is told")
+
+
 def test_a_silent_connection_is_given_up(
     floor: Floor, start_link: Callable[..., LinkProcess], monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -268,10 +301,10 @@ def test_a_silent_connection_is_given_up(
     monkeypatch.setattr("fsapp.link.watch._PING_S", 0.3)
     process = start_link(floor)
     first = process.watch._link
-    # The switch is stuck, its connection open: nothing comes, and nothing is answered.
-    monkeypatch.setattr("fsapp.lab.api.command", lambda *_: "")
+    # The connection stays open: nothing comes, and nothing is answered.
+    floor.freeze()
     until(lambda: not process.watch.up, "the silence is noticed")
-    monkeypatch.undo()
+    floor.thaw()
     until(lambda: process.watch.up and process.watch._link is not first, "connected anew")
     floor.wait_same("after the silence")
 
@@ -344,6 +377,29 @@ def test_a_request(floor: Floor, start_link: Callable[..., LinkProcess]) -> None
     process.requests.handlers["greet"] = lambda what: {"said": f"hello {what['name']}"}
     assert ask(floor.client, "main", {"do": "greet", "name": "ana"}, 10) == {"said": "hello ana"}
     assert ask(floor.client, "main", {"do": "resync"}, 10)["agents"] == len(AGENTS)
+
+
+def test_requests_that_fail(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    process = start_link(floor)
+
+    def refuse(_what: Any) -> dict[str, Any]:
+        raise RequestRefused("no", ["no agent 9", "no agent 10"])
+
+    def fail(_what: Any) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    process.requests.handlers |= {"refuse": refuse, "fail": fail}
+    for do, faults in [
+        ("refuse", ("no agent 9", "no agent 10")), ("fail", ("it failed: see the log of the link",)),
+        ("nonsense", ("the link knows no request 'nonsense': is it of another version?",)),
+    ]:
+        with pytest.raises(RequestRefused) as refused:
+            ask(floor.client, "main", {"do": do}, 10)
+        assert refused.value.faults == faults
+    floor.cut()
+    until(lambda: not process.watch.up, "the switch is away")
+    with pytest.raises(RequestRefused, match="no connection to the switch"):
+        ask(floor.client, "main", {"do": "resync"}, 10)
 
 
 def test_a_phone_that_goes_and_comes(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
