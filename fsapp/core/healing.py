@@ -16,6 +16,7 @@ Each of these is also passed through for a moment in the best of worlds: it coun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -30,6 +31,8 @@ NO_PHONE = "no phone"
 NO_PHONE_ON_DEMAND = "no phone, on demand"
 _PASSING_TIERS = frozenset({"Offering", "Standby", "Active Inbound"})
 _BACK = {NO_PHONE: AgentStatus.AVAILABLE, NO_PHONE_ON_DEMAND: AgentStatus.ON_DEMAND}
+# What a contact user/ID@DOMAIN asks the directory for.
+_PHONE = re.compile(r"\buser/([^@,|\s\]}]+@[^,|:\s\]}]+)")
 
 Name = Callable[[str], str]
 
@@ -43,11 +46,12 @@ class Doubts:
 
     def difference(
         self, kind: Kind, subject: str, text: str, steps: tuple[Step, ...] = (), sign: str = "", todo: str = "",
-        legs: Iterable[str] = (),
+        legs: Iterable[str] = (), phones: Iterable[str] = (),
     ) -> Difference:
         since = self._first.get((kind, subject, sign), self.now)
         certain = self.now - since >= timedelta(seconds=DOUBT_S)
-        return Difference(kind, subject, text, steps, sign, since, certain, todo, tuple(leg for leg in legs if leg))
+        legs = tuple(leg for leg in legs if leg)
+        return Difference(kind, subject, text, steps, sign, since, certain, todo, legs, tuple(phones))
 
 
 def heal(
@@ -103,13 +107,13 @@ def _phone(
         reason = NO_PHONE if agent.status == AgentStatus.AVAILABLE else NO_PHONE_ON_DEMAND
         yield doubts.difference(
             Kind.NO_PHONE, agent.id, f"{name} is {agent.status} and the phone is not registered",
-            (SetStatus(agent.id, AgentStatus.ON_BREAK, reason),),
+            (SetStatus(agent.id, AgentStatus.ON_BREAK, reason),), phones=_PHONE.findall(agent.contact),
         )
-    elif agent.registered and agent.status == AgentStatus.ON_BREAK and remembered is not None:
+    elif agent.registered is not False and agent.status == AgentStatus.ON_BREAK and remembered is not None:
         back = _BACK.get(remembered.reason) if remembered.status == AgentStatus.ON_BREAK else None
         if back is not None:
             yield Difference(
-                Kind.PHONE_BACK, agent.id, f"{name} is on a break for want of a phone, which is registered again",
+                Kind.PHONE_BACK, agent.id, f"{name} is on a break for want of a phone, which is there again",
                 (SetStatus(agent.id, back),),
             )
 

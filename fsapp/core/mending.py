@@ -136,7 +136,7 @@ class Difference:
     `text` is a sentence for people. `steps` mend it, in this order; none where nothing does, and `todo` then says what
     a person can do. `sign` tells this occurrence from another of the same kind and subject. `since`: when it was first
     seen; one that is not `certain` is to be seen once more before it is mended. `legs`: what is wrong is so only if
-    these calls do not exist.
+    these calls do not exist; `phones` (USER@DOMAIN): only if the switch reaches none of them.
     """
 
     kind: Kind
@@ -148,6 +148,7 @@ class Difference:
     certain: bool = True
     todo: str = ""
     legs: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -18,8 +18,8 @@ from fsapp.errors import UnsafeArgument
 
 __all__ = [
     "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "api", "auth", "bgapi", "callcenter", "execute",
-    "hangup", "line", "linger", "multiset", "originate", "set_profile_var", "subscribe", "transfer", "uuid_exists",
-    "uuid_transfer", "value",
+    "hangup", "line", "linger", "multiset", "originate", "set_profile_var", "sofia_contact", "subscribe", "transfer",
+    "user_data", "uuid_exists", "uuid_transfer", "value",
 ]
 
 CONNECT = b"connect\n\n"
@@ -133,6 +133,16 @@ def callcenter(*words: str) -> str:
         plain = _WORD.match(word)
         parts.append(word if plain else f"'{_matching('word for mod_callcenter', word, _QUOTED)}'")
     return _argument("command of mod_callcenter", " ".join(parts))
+
+
+def sofia_contact(user: str) -> str:
+    """The api command that says where the phones of USER@DOMAIN are registered, in whatever profile."""
+    return f"sofia_contact */{_matching('user', user, _EXTENSION)}"
+
+
+def user_data(user: str, parameter: str) -> str:
+    """The api command for a parameter that the directory has of USER@DOMAIN."""
+    return f"user_data {_matching('user', user, _EXTENSION)} param {_matching('parameter', parameter, _NAME)}"
 
 
 def uuid_exists(call: str) -> str:

@@ -32,7 +32,7 @@ from fsapp.core.mending import (
     UnloadQueue,
 )
 from fsapp.errors import UnsafeArgument
-from fsapp.telephony.command import callcenter, uuid_exists, uuid_transfer
+from fsapp.telephony.command import callcenter, sofia_contact, user_data, uuid_exists, uuid_transfer
 
 __all__ = ["Api", "Outcome", "carry_out", "mend"]
 
@@ -65,13 +65,31 @@ def mend(link: Api, differences: list[Difference]) -> Iterator[Outcome]:
     for difference in differences:
         if not difference.certain or not difference.steps or _needs(difference) & without:
             continue
-        # `show channels` is behind by as much as the switch has to do; this is not.
-        if any(link.api(uuid_exists(leg)).strip() == "true" for leg in difference.legs):
+        if _refuted(link, difference):
             continue
         outcome = _mend(link, difference)
         if outcome.fault and difference.kind is Kind.QUEUE_MISSING:
             without.add(difference.subject)
         yield outcome
+
+
+def _refuted(link: Api, difference: Difference) -> bool:
+    """Whether the switch, asked for it alone, says otherwise: its lists of calls and phones are behind what is so."""
+    try:
+        return (
+            any(link.api(uuid_exists(leg)).strip() == "true" for leg in difference.legs)
+            or any(_reaches(link, phone) for phone in difference.phones)
+        )
+    except UnsafeArgument:
+        return True  # nobody of ours
+
+
+def _reaches(link: Api, phone: str) -> bool:
+    """Whether a call to this user would ring: the phone is registered, or the directory leads to it in another way."""
+    dialled = link.api(user_data(phone, "dial-string")).strip()
+    if dialled and not dialled.startswith("-ERR") and "sofia_contact" not in dialled:
+        return True
+    return "sofia/" in link.api(sofia_contact(phone))
 
 
 def _mend(link: Api, difference: Difference) -> Outcome:

@@ -64,7 +64,8 @@ _NEVER = _Attempt(datetime.min.replace(tzinfo=UTC), 0)
 class Reconciler:
     """Keeps one switch as the rules say. `rules` gives those in force, None while there are none: then nothing is done.
 
-    `record` takes the events `switch_healed` and `agent_status`. `mends` False looks only.
+    `record` takes the events `switch_healed` (with kind, subject, found) and `agent_status` (agent, status, reason).
+    `mends` False looks only.
     """
 
     def __init__(

@@ -31,6 +31,8 @@ class ModelSwitch:
         self.queues: dict[str, SeenQueue] = {}
         self.members: dict[str, SeenMember] = {}
         self.calls: dict[str, SeenCall] = {}
+        self.dialled: dict[str, str] = {}  # the directory's dial-string of a user
+        self.phones: dict[str, str] = {}   # where a user is registered
         self.said: list[str] = []
 
     @classmethod
@@ -73,6 +75,10 @@ class ModelSwitch:
         if words[0] == "uuid_exists":
             self.said.pop()
             return str(words[1] in self.calls).lower()
+        if words[0] in ("user_data", "sofia_contact"):
+            self.said.pop()
+            kind = {"user_data": self.dialled, "sofia_contact": self.phones}[words[0]]
+            return kind.get(words[1].removeprefix("*/"), "-ERR no reply")
         assert words[0] == "callcenter_config"
         return getattr(self, f"_{words[1]}_{words[2]}")(*words[3:])
 

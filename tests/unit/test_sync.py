@@ -405,6 +405,28 @@ def test_an_agent_without_a_phone_is_on_a_break_until_it_registers(desk: Desk, s
     assert [event["status"] for event in desk.events if event["type"] == "agent_status"][-2:] == ["On Break", status]
 
 
+@pytest.mark.parametrize(("dialled", "registered"), [
+    ("sofia/gateway/mobile/0601234567", ""),
+    ("${sofia_contact(*/${dialed_user}@${dialed_domain})}", "sofia/phones/sip:1004@10.0.0.7"),
+])
+def test_a_phone_that_the_switch_reaches_all_the_same_costs_no_break(
+    desk: Desk, dialled: str, registered: str,
+) -> None:
+    """The list of registrations knows only phones that register, and those half a second late."""
+    desk.switch.dialled["1004@fsapp"] = dialled
+    desk.switch.phones["1004@fsapp"] = registered or "error/user_not_registered"
+    available(desk, "1004", registered=False)
+    for _ in range(3):
+        desk.look()
+        desk.now += LATER
+    assert desk.switch.agents["1004"].status == "Available"
+    desk.switch.dialled.clear()
+    desk.switch.phones["1004@fsapp"] = "error/user_not_registered"
+    desk.now += timedelta(minutes=1)
+    desk.look()
+    assert desk.switch.agents["1004"].status == "On Break"
+
+
 def test_a_phone_that_registers_ends_no_break_of_the_agents_own(desk: Desk) -> None:
     desk.switch.agents["1004"] = replace(desk.switch.agents["1004"], status="On Break", registered=True)
     desk.memory.known["1004"] = RememberedStatus("On Break", "lunch")
