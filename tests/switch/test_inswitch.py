@@ -282,3 +282,20 @@ def phone_of(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 def log(switch: Switch) -> str:
     return (switch.folder / "log/freeswitch.log").read_text(errors="replace")
+
+
+def test_a_call_decided_inside_is_recorded_as_ever(
+    switch: Switch, redis: Redis, phone: Phone, agent: Desk,
+) -> None:
+    document = rules_document()
+    document["line"]["helpdesk"] |= {"record": "both", "announce": True}
+    redis.load(document)
+    phone.call("0115550300", caller="+381641111111")
+    phone.wait_for(200)
+    agent.answer()
+    switch.wait_talking()
+    [call] = [line.split(",")[0] for line in switch.cli("show channels").splitlines() if "sofia/trunks/" in line][:1]
+    assert (switch.variable(call, "fsapp_reason") or "").startswith("fallback-")
+    assert switch.variable(call, "fsapp_announced") == "FILE PLAYED"
+    files = switch.folder / "recordings"
+    wait_until(lambda: list(files.glob(f"*/*Z_service_helpdesk_+381641111111_{call}.wav")), "the recording begins")

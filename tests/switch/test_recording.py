@@ -6,12 +6,17 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import gevent
 import pytest
 from app import EXIT, App, execute
 from desk import Desk
-from machine import Switch, wait_until
+from machine import PASSWORD, Switch, wait_until
 from phone import Phone
 from sound import RATE, channels, loudness, rms
+
+from fsapp.errors import RecordingError
+from fsapp.telephony.link import Link
+from fsapp.telephony.recording import pause
 
 CALLER_HZ, AGENT_HZ = 440, 1000
 QUEUE = "helpdesk@fsapp"
@@ -97,16 +102,24 @@ def test_nothing_is_written_of_a_caller_who_waits_and_gives_up(
     assert not path.exists()
 
 
-def test_a_masked_part_is_silence_of_its_length(
-    switch: Switch, phone: Phone, talk: Callable[..., str], path: Path,
+def test_a_paused_part_is_silence_of_its_length(
+    switch: Switch, phone: Phone, talk: Callable[..., str], name: str, path: Path,
 ) -> None:
     call = talk("stereo")
-    after(switch, call, HEARD_S)
-    assert switch.cli(f"uuid_record {call} mask {path}").startswith("+OK")
-    after(switch, call, HEARD_S)
-    assert switch.cli(f"uuid_record {call} unmask {path}").startswith("+OK")
-    after(switch, call, HEARD_S)
-    assert switch.cli(f"uuid_record {call} mask {path}x").startswith("-ERR")
+    agents = switch.variable(call, "cc_agent_uuid")
+    assert agents is not None
+    with Link("127.0.0.1", switch.event_port, PASSWORD) as link:
+        after(switch, call, HEARD_S)
+        assert pause(link, call, paused=True) == (call, name)
+        assert pause(link, call, paused=True) == (call, name), "twice is as once"
+        after(switch, call, HEARD_S)
+        assert pause(link, agents, paused=False) == (call, name), "by the agent's own leg too"
+        after(switch, call, HEARD_S)
+        switch.cli(f"uuid_setvar {call} fsapp_recording {name}x")
+        with pytest.raises(RecordingError, match="nothing is recorded"):
+            pause(link, call, paused=True)
+        with pytest.raises(RecordingError, match="no call"):
+            pause(link, "no-such-call", paused=True)
     for samples in end(switch, phone, path):
         parts = [rms(samples[start: start + RATE // 10]) for start in range(0, len(samples), RATE // 10)]
         silent = [place for place, loud in enumerate(parts) if loud == 0]
@@ -141,6 +154,52 @@ def test_one_file_goes_on_when_the_call_waits_again_and_is_answered_again(
     half = len(agents) // 2
     assert loudness(agents[: half // 2], AGENT_HZ) > LOUD
     assert loudness(agents[half + half // 2:], 2 * AGENT_HZ) > LOUD
+
+
+@pytest.mark.parametrize("attended", [False, True])
+def test_one_file_goes_on_when_the_call_is_handed_over(
+    switch: Switch, agent: Desk, phone: Phone, talk: Callable[..., str], path: Path, attended: bool,
+) -> None:
+    """To a queue, or to a colleague whom the agent has talked to before."""
+    call = talk("stereo")
+    after(switch, call, HEARD_S)
+    with Desk(switch.phone_port, "1005") as other:
+        assert other.register("phone") == 200
+        if attended:
+            asked = gevent.spawn(switch.cli, "originate user/1005@fsapp &park()")
+            other.answer()
+            leg = asked.get(timeout=20).removeprefix("+OK ")
+            assert switch.cli(f"uuid_bridge {call} {leg}").startswith("+OK")
+        else:
+            switch.cli("callcenter_config agent set status 1004 'Logged Out'")
+            switch.cli("callcenter_config agent set status 1005 Available")
+            switch.cli(f"uuid_transfer {call} fsapp-queue XML fsapp")
+            other.answer()
+        other.speak(2 * AGENT_HZ)
+        switch.wait_talking()
+        switch.cli("callcenter_config agent set status 1005 'Logged Out'")
+        after(switch, call, HEARD_S)
+        caller, agents = end(switch, phone, path)
+    part = len(agents) // 4
+    assert loudness(agents[:part], AGENT_HZ) > LOUD
+    assert loudness(agents[-part:], 2 * AGENT_HZ) > LOUD
+    assert min(loudness(caller[:part], CALLER_HZ), loudness(caller[-part:], CALLER_HZ)) > LOUD
+    assert [one.name for one in path.parent.iterdir() if one.stem.startswith(path.stem)] == [path.name]
+
+
+def test_a_caller_who_sends_no_sound_is_recorded_too(
+    switch: Switch, app: App, phone: Phone, agent: Desk, name: str, path: Path,
+) -> None:
+    phone.call("0115550300")
+    call = app.route(QUEUE, fsapp_record="stereo", fsapp_recording=name)["Unique-ID"]
+    phone.wait_for(200)
+    agent.answer()
+    agent.speak(AGENT_HZ)
+    wait_until(path.exists, "the recording begins")
+    after(switch, call, HEARD_S)
+    silent, heard = end(switch, phone, path)
+    assert loudness(middle(heard), AGENT_HZ) > LOUD
+    assert rms(middle(silent)) < SILENT
 
 
 def test_the_announcement_is_heard_once_before_the_wait(

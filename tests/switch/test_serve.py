@@ -12,7 +12,7 @@ DEADLINE_S = 30
 def test_a_callback_goes_to_its_agent_and_is_answered(switch: Switch, fsapp, phone: Phone, agent: Desk) -> None:
     fsapp()
     phone.call("0115550100")
-    agent.answer()
+    assert "Alert-Info: <http://127.0.0.1>;info=callback\r\n" in agent.answer()
     switch.wait_talking()
     [call] = [line.split(",")[0] for line in switch.cli("show channels").splitlines() if "sofia/trunks/" in line][:1]
     assert switch.variable(call, "fsapp_class") == "callback"
@@ -44,7 +44,7 @@ def test_killed_and_started_again_while_a_caller_waits(switch: Switch, fsapp, ph
     assert switch.wait_waiting("helpdesk@fsapp")["session_uuid"] == call
     fsapp()
     switch.cli("callcenter_config agent set status 1004 Available")
-    agent.answer()
+    assert "Alert-Info" not in agent.answer()
     switch.wait_talking()
     agent.hang_up()
     phone.wait_end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ class Pair:
         ]
         self.rules = rules_document()
         self.rules["centre"]["home"] = "home"
+        self.rules["line"]["vip"] |= {"record": "stereo", "announce": True}
         self.rules["switch"] = {
             name: {"sip": f"127.0.0.1:{one.peer_port}"} for name, one in zip(names, switches, strict=True)}
         for one in switches:
@@ -212,3 +214,26 @@ def test_forged_headers_gain_nothing_at_home(pair: Pair, tmp_path: Path) -> None
         assert member["base_score"] == "101003540"
         assert pair.home.variable(member["session_uuid"], "fsapp_class") == "service"
     assert not mark.exists()
+
+
+def test_the_home_records_what_was_announced_where_the_call_landed(pair: Pair, phone: Phone) -> None:
+    phone.call("0115550900", caller="+381641111111")
+    phone.wait_for(200)
+    member = pair.home.wait_waiting("vip@fsapp")
+    first = landed(pair)
+    name = pair.far.variable(first, "fsapp_recording")
+    assert name is not None
+    assert name.endswith(f"Z_service_vip_+381641111111_{first}.wav")
+    assert pair.home.variable(member["session_uuid"], "fsapp_recording") == name
+    with Desk(pair.home.phone_port, "1004") as desk:
+        assert desk.register("phone") == 200
+        pair.home.cli("callcenter_config agent set status 1004 Available")
+        try:
+            desk.answer()
+            pair.home.wait_talking()
+            wait_until((pair.home.folder / "recordings" / name).exists, "the home records")
+        finally:
+            pair.home.cli("callcenter_config agent set status 1004 'Logged Out'")
+    assert not list((pair.far.folder / "recordings").rglob("*.wav")), "one recording is enough"
+    logs = [(one.folder / "log/freeswitch.log").read_text(errors="replace") for one in (pair.far, pair.home)]
+    assert [re.search(r"playback\(.*/recording\.wav\)", log) is not None for log in logs] == [True, False]
