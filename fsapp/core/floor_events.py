@@ -18,6 +18,7 @@ from typing import Any
 from fsapp.core import floor_facts as facts
 from fsapp.core.floor import AgentState, AgentStatus, MemberState, Seen, SeenAgent, SeenCall, SeenMember, users_of
 from fsapp.core.floor_facts import Fact
+from fsapp.core.recording import read_name
 
 __all__ = ["NOTHING", "Changes", "FloorEvent", "apply", "carried", "changed"]
 
@@ -327,10 +328,16 @@ def _recording(seen: Seen, event: FloorEvent) -> Changes:
     call = seen.calls.get(event.call)
     known = dict(call.variables) if call is not None else dict(event.variables)
     fact = _fact(
-        event, "recording_started" if started else "recording_stopped", call=event.call, file=event.file,
+        event, "recording_started" if started else "recording_stopped", call=event.call, file=_named(event.file),
         **({} if started else {"seconds": event.seconds}), **facts.routed(known),
     )
     return Changes(facts=(fact,))
+
+
+def _named(path: str) -> str:
+    """A recording's name below the folder of recordings; a file that is none of ours keeps its whole path."""
+    name = "/".join(path.rsplit("/", 2)[-2:])
+    return name if read_name(name) else path
 
 
 # -- all ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ _AGENT = re.compile(r"[0-9]{2,8}\Z", re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
 # Where a phone is, as the switch dials it: nothing of what the switch would expand, split at or start a line with.
 _CONTACT = re.compile(r"[a-z][a-z0-9_.]{0,31}/[A-Za-z0-9_.:@;=/+~-]{1,200}\Z", re.ASCII)
-_RING = re.compile(r"[A-Za-z0-9_.:@;=/+<> -]{1,120}\Z", re.ASCII)
+_RING = re.compile(r"[A-Za-z0-9_.:@;=/+<> -]{0,120}\Z", re.ASCII)  # an empty one: as always
 _SIP = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}\Z", re.ASCII)
 _EMAIL = re.compile(r"[\w.%+'-]{1,64}@[\w-]+(\.[\w-]+)+\Z")
 

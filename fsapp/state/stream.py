@@ -15,7 +15,9 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `call_abandoned` | member, queue, reason, waited_s: the caller hung up while waiting |
 | `call_left_queue` | member, queue, reason (TIMEOUT, EXIT_WITH_KEY, ...), waited_s: and lives on |
 | `call_hung_up` | direction, number, called, cause, lasted_s, answered_s, variables: one for each caller's leg |
-| `recording_started`, `recording_stopped` | file, seconds |
+| `recording_started`, `recording_stopped` | file (its name below the folder of recordings), seconds |
+| `recording_paused`, `recording_resumed` | file, agent |
+| `recordings_removed` | files, bytes, kept: their time was over |
 | `agent_status`, `switch_healed` | see `telephony.reconcile` |
 
 A `member` is one stay of a call in one queue. Where the call was routed also: class, decision, campaign, stage, line,

@@ -201,3 +201,11 @@ def test_changes_come_together_the_later_one_counts() -> None:
     both = one | Changes(calls={"a": None}, facts=({"id": "2"},))
     assert both.calls == {"a": None, "b": SeenCall("b")}
     assert [fact["id"] for fact in both.facts] == ["1", "2"]
+
+
+def test_a_recording_is_named_as_everywhere_else() -> None:
+    name = "2026-03-29/003530Z_callback_renewals.first-call_+381601234567_c1.wav"
+    call = event("call-created", 0, call="c1", variables={"fsapp_class": "callback"})
+    for path, said in ((f"/var/lib/{name}", name), ("/tmp/other.wav", "/tmp/other.wav"), (name, name)):
+        _, facts = play(EMPTY, (call, event("recording-started", 1, call="c1", file=path)))
+        assert [(one["type"], one["file"], one["class"]) for one in facts] == [("recording_started", said, "callback")]

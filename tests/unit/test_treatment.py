@@ -73,6 +73,7 @@ def test_only_a_class_with_a_ring_rings_differently() -> None:
     assert later["alert_info"] == ""
     assert "alert_info" not in later["cc_export_vars"]
     assert told(SERVICE, rules(service="<x>"))["alert_info"] == "<x>"
+    assert "alert_info" not in told(CALLBACK, rules(callback=""))
 
 
 def test_a_number_that_is_not_ours_rings_nobody_and_is_not_recorded() -> None:
