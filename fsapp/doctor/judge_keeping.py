@@ -13,6 +13,8 @@ __all__ = ["dialplan", "persistence", "python", "queues", "recordings", "rules",
 
 _SHOWN = 10
 _SYNC = "run `fsapp switch sync`; if it comes back, see the link's log"
+# In this order: a Redis that is restarted with the line in its file starts from an empty one.
+_APPEND = "run `redis-cli config set appendonly yes`, then write appendonly yes to redis.conf"
 _LACKS = frozenset({
     Kind.QUEUE_MISSING, Kind.QUEUE_SETTINGS, Kind.AGENT_MISSING, Kind.AGENT_SETTINGS, Kind.TIER_MISSING,
     Kind.TIER_LEVEL,
@@ -34,11 +36,11 @@ def persistence(facts: Facts) -> Iterator[Finding]:
     elif save:
         yield Finding.warning(
             "Redis saves only now and then: a crash loses the last minutes of contacts and events",
-            "set appendonly yes in redis.conf (and `CONFIG SET appendonly yes` for the one that runs)")
+            _APPEND)
     else:
         yield Finding.fault(
             "Redis keeps nothing on disk: its restart loses rules, contacts and events",
-            "set appendonly yes in redis.conf (and `CONFIG SET appendonly yes` for the one that runs)")
+            _APPEND)
     if isinstance(policy, NotAsked):
         yield Finding.unseen(f"whether Redis evicts keys: {policy.why}")
     elif policy != "noeviction":

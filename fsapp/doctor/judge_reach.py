@@ -27,6 +27,11 @@ def switch(facts: Facts) -> Iterator[Finding]:
         return
     yield Finding.ok(f"the switch at {facts.switch.where} answers")
     ours, theirs = facts.settings.switch_name, facts.switch.name
+    named = {} if facts.rules is None or isinstance(facts.rules, NotAsked) else facts.rules.switches
+    if named and ours not in named:
+        yield Finding.fault(
+            f"the rules know no switch {ours}, but {', '.join(named)}: nothing on it follows them",
+            "set FSAPP_SWITCH_NAME to one of these, or name it in the rules ([switch.NAME])")
     if isinstance(theirs, NotAsked):
         yield Finding.unseen(f"whether the switch calls itself {ours}: {theirs.why}")
     elif theirs != ours:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from fsapp.core.queue_xml import MOH
 from fsapp.rules.switch_xml import Node, read_file
 
 __all__ = ["prompts"]
 
 _PROMPT = re.compile(r"\$\$?\{fsapp_sounds\}/([A-Za-z0-9_./-]+)")
-_QUEUES = ("please-wait.wav",)  # what every queue of the rules plays
 
 
 def prompts(folder: Path, faults: list[str]) -> list[str]:
     """The files under fsapp_sounds that are named in the *.xml of `folder`, in order. `faults` as in `read_file`."""
-    found = dict.fromkeys(_QUEUES)
+    found = dict.fromkeys(_PROMPT.findall(MOH))
     for path in sorted(folder.glob("*.xml")):
         root = read_file(path, faults)
         if root is not None:

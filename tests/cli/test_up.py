@@ -96,7 +96,7 @@ def test_nobody_at_the_switchs_address(redis_server: Any, redis_client: Any, swi
     assert "127.0.0.1:1" in fault
 
 
-def test_up_runs_serve_starts_it_again_and_ends_with_it(
+def test_up_runs_serve_and_link_starts_each_again_and_ends_with_them(
     redis_server: Any, redis_client: Any, switch: Any, tmp_path: Path,
 ) -> None:
     _load(redis_client)
@@ -109,8 +109,8 @@ def test_up_runs_serve_starts_it_again_and_ends_with_it(
         (dialplan / file.name).write_text(file.read_text().replace("127.0.0.1:8040", listen))
     environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")} | {
         "FSAPP_REDIS_URL": redis_server.url, "FSAPP_SWITCH": switch.where, "FSAPP_SWITCH_PASSWORD": PASSWORD,
-        "FSAPP_LISTEN": listen, "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_DIALPLAN": str(dialplan),
-        "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"), "FSAPP_LOG_JSON": "true",
+        "FSAPP_LISTEN": listen, "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_LINK_HTTP": "127.0.0.1:0",
+        "FSAPP_DIALPLAN": str(dialplan), "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"), "FSAPP_LOG_JSON": "true",
     }
     up = subprocess.Popen([sys.executable, "-m", "fsapp", "up", "--json"], cwd=ROOT, env=environ,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -123,6 +123,10 @@ def test_up_runs_serve_starts_it_again_and_ends_with_it(
             _until_it_says(up, "fsapp serve died with status -9, starting it again")
             _until_it_says(up, "serving")
             assert serve not in _children(up.pid)
+            [link] = [pid for pid in _children(up.pid) if b"\0link\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            os.kill(link, signal.SIGKILL)
+            _until_it_says(up, "fsapp link died with status -9, starting it again")
+            _until_it_says(up, "link_up")  # the lease of the one that died does not keep it out
             up.send_signal(signal.SIGTERM)
             assert up.wait() == 0
             assert _children(up.pid) == []
