@@ -68,7 +68,7 @@ def without(module: str) -> dict[str, bool]:
 FAULTS = [
     ({"redis__refuses": "Redis is full: raise its maxmemory"}, "redis", "is full"),
     ({"switch__name": "north"}, "switch", "calls itself north, the settings call it main"),
-    ({"rules": replace(RULES, switches={"north": "10.0.0.1:5070"})}, "switch", "the rules know no switch main, but north"),
+    ({"rules": replace(RULES, switches={"north": "10.0.0.1:5070"})}, "switch", "know no switch main, but north"),
     ({"serve": "Connection refused"}, "serve", "every call goes to the fallback"),
     ({"link": ""}, "link", "nobody holds the link to switch main"),
     ({"switch__modules": without("mod_sndfile")}, "modules", "has no mod_sndfile"),
