@@ -169,3 +169,12 @@ def test_a_call_is_moved_from_outside_to_an_extension_only() -> None:
     for call, extension, context in (("a b", "x", "y"), ("a", "x y", "z"), ("a", "x", "y\nz"), ("", "x", "y")):
         with pytest.raises(UnsafeArgument):
             command.uuid_transfer(call, extension, context)
+
+
+@pytest.mark.parametrize("user", ["1001@fsapp x", "1001\napi x", "", "*/x", "${x}", "1001' 'x"])
+def test_the_switch_is_asked_for_one_user_only(user: str) -> None:
+    assert command.sofia_contact("1001@fsapp") == "sofia_contact */1001@fsapp"
+    assert command.user_data("1001@fsapp", "dial-string") == "user_data 1001@fsapp param dial-string"
+    for ask in (command.sofia_contact, lambda name: command.user_data(name, "dial-string")):
+        with pytest.raises(UnsafeArgument):
+            ask(user)

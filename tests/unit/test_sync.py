@@ -20,6 +20,7 @@ from fsapp.core.healing import DOUBT_S, NO_PHONE, NO_PHONE_ON_DEMAND
 from fsapp.core.mending import Difference, Kind, Suspicion
 from fsapp.core.rules import Rules
 from fsapp.core.sync import compare, to_remember
+from fsapp.metrics import REGISTRY
 from fsapp.rules import load_folder
 from fsapp.telephony.reconcile import Reconciler
 
@@ -306,6 +307,19 @@ def test_an_agent_without_the_call_it_is_in_waits_again(desk: Desk, state: str) 
     healed = [event for event in desk.events if event["type"] == "switch_healed"]
     assert [(event["kind"], event["subject"], event["switch"]) for event in healed] == [
         ("agent-stuck", "1004", "main")]
+
+
+def test_what_was_mended_is_counted_by_kind_and_what_was_not_as_well(desk: Desk) -> None:
+    def count(name: str, kind: str) -> float:
+        return REGISTRY.get_sample_value(name, {"kind": kind}) or 0.0
+
+    healed, unmended = count("fsapp_healed_total", "tier-missing"), count("fsapp_unmended_total", "queue-missing")
+    del desk.switch.tiers[HELPDESK, "1004"]
+    del desk.switch.queues["vip@fsapp"]
+    desk.switch.configured = lambda _name: None
+    desk.look()
+    assert count("fsapp_healed_total", "tier-missing") == healed + 1
+    assert count("fsapp_unmended_total", "queue-missing") == unmended + 1
 
 
 def test_two_offers_one_after_the_other_are_not_one_that_is_stuck(desk: Desk) -> None:
