@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
@@ -14,7 +15,10 @@ from machine import PASSWORD, Switch, wait_until
 from phone import Phone
 from sound import RATE, channels, loudness, rms
 
+from fsapp.app.link import LinkProcess
 from fsapp.errors import RecordingError
+from fsapp.state.requests import ask
+from fsapp.state.stream import tail
 from fsapp.telephony.link import Link
 from fsapp.telephony.recording import pause
 
@@ -154,6 +158,29 @@ def test_one_file_goes_on_when_the_call_waits_again_and_is_answered_again(
     half = len(agents) // 2
     assert loudness(agents[: half // 2], AGENT_HZ) > LOUD
     assert loudness(agents[half + half // 2:], 2 * AGENT_HZ) > LOUD
+
+
+def test_an_agent_pauses_through_the_link(
+    switch: Switch, phone: Phone, talk: Callable[..., str], name: str, path: Path, redis_server: Any, redis_client: Any,
+) -> None:
+    link = LinkProcess(redis_server.settings.model_copy(update={
+        "switch": f"127.0.0.1:{switch.event_port}", "switch_password": PASSWORD, "link_http": "127.0.0.1:0"}))
+    link.start()
+    try:
+        call = talk("both", fsapp_class="callback", fsapp_decision="7")
+        wait_until(lambda: any(one.state == "Answered" for one in link.watch.seen.members.values()), "the link knows")
+        after(switch, call, HEARD_S)
+        paused = ask(redis_client, "main", {"do": "recording", "agent": "1004", "mask": True})
+        assert paused == {"call": call, "file": name, "paused": True}
+        after(switch, call, HEARD_S)
+        [samples] = end(switch, phone, path)
+    finally:
+        link.stop()
+    assert rms(samples[: RATE // 2]) > LOUD
+    assert rms(samples[-RATE // 2:]) == 0, "until the end, as nobody resumed"
+    events = [event for _, event in tail(redis_client, 0.0, follow=False) if event["type"].startswith("recording_")]
+    assert [(event["type"], event["call"], event["file"], event["class"]) for event in events] == [
+        (f"recording_{what}", call, name, "callback") for what in ("started", "paused", "stopped")]
 
 
 @pytest.mark.parametrize("attended", [False, True])
