@@ -32,6 +32,7 @@ NOT_TAKEN = "EXCHANGE_ROUTING_ERROR"
 
 _WORD = re.compile(r"[A-Za-z0-9@+./:_-]{1,256}\Z")
 _TRIED = re.compile(r"[A-Za-z0-9@+./:_,-]{1,2000}\Z")
+_PLAIN_NUMBER = re.compile(r"\+?[0-9]{1,32}\Z", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 
 
@@ -66,13 +67,18 @@ def course(arrival: Arrival, decision: Decision, decision_id: str, at: float, ru
     if home == arrival.switch or home not in rules.switches:
         return Course(events, found, QUEUE_EXTENSION)
     sent = _sent(arrival, decision, decision_id, arrival.recording or found.get("fsapp_recording"))
-    found |= {"fsapp_carry": rules.switches[home]} | sent
+    found |= {"fsapp_carry": rules.switches[home], "fsapp_carry_from": _from(arrival.call.caller.raw)} | sent
     events += ({
         "type": "call_carried", "id": f"{int(decision_id, 16) + 1:026x}", "at": at, "call": arrival.uuid,
         "decision": decision_id, "queue": decision.target.queue, "from": arrival.switch, "to": home,
         "waited_s": arrival.waited_s, "base_score": decision.base_score,
     },)
     return Course(events, found, CARRY_EXTENSION, CARRY_CONTEXT)
+
+
+def _from(number: str) -> str:
+    """Whose call it is for SIP, which has no room for everything a number may be; the number itself is a header."""
+    return number if _PLAIN_NUMBER.match(number) else "anonymous"
 
 
 def _home(queue: str, rules: Rules) -> str | None:

@@ -105,8 +105,10 @@ def _call(channel: Channel, endpoint: str, variables: dict[str, str]) -> _Try:
 
 
 def _leg(channel: Channel, name: str, called: str, variables: dict[str, str]) -> Channel:
-    number = channel.get("effective_caller_id_number") or channel.profile.caller_id_number
-    caller = channel.get("effective_caller_id_name") or channel.profile.caller_id_name
+    number, caller = (
+        variables.get(f"origination_{field}") or channel.get(f"effective_{field}") or getattr(channel.profile, field)
+        for field in ("caller_id_number", "caller_id_name")
+    )
     leg = Channel(
         channel.switch, name, Profile(
             caller_id_name=caller, caller_id_number=number, orig_name=caller, orig_number=number,

@@ -10,16 +10,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from desk import Desk
 from machine import PERSONAL_WAIT_S, Switch, binary, rules_document, wait_until
 from phone import Phone, knock
+from test_hostile import TEXTS
 
 from fsapp.rules import to_toml
 from fsapp.state import keys, stream
 
-CALLER = "+381601234567"
+CALLER = "+381601234567"      # an open contact of nobody's in particular
+DEJANS = "+381601234568"      # one of agent 1004's
 DEADLINE_S = 30
 SILENCE_MS = 1500
 # What a caller may send to be taken for a carried call, or to have it expanded.
@@ -78,7 +81,7 @@ def running_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(running_pair: Pair, redis_server: Any, redis_client: Any, tmp_path: Path) -> Iterator[Pair]:
-    """The two switches with their `fsapp serve`, no calls, and an open contact of agent 1004."""
+    """The two switches with their `fsapp serve`, no calls, and two open contacts."""
     running_pair.settle()
     rules = tmp_path / "rules"
     rules.mkdir()
@@ -88,7 +91,7 @@ def pair(running_pair: Pair, redis_server: Any, redis_client: Any, tmp_path: Pat
         "FSAPP_LISTEN": f"127.0.0.1:{running_pair.far.app_port}", "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"),
     }
     environment.pop("FSAPP_CONFIG", None)
-    (tmp_path / "contacts.csv").write_text(f"number,name,agent\n{CALLER},Customer 1,dejan@example.com\n")
+    (tmp_path / "contacts.csv").write_text(f"number,agent\n{CALLER},\n{DEJANS},dejan@example.com\n")
     for command in ("rules load", f"contacts import {tmp_path}/contacts.csv --campaign renewals --stage first-call"):
         subprocess.run([sys.executable, "-m", "fsapp", *command.split()], env=environment, check=True,
                        timeout=DEADLINE_S, capture_output=True)
@@ -134,18 +137,18 @@ def test_a_call_is_answered_at_home_with_its_class_score_and_decision(
     mark = tmp_path / "mark"
     phone.call("0115550100", name="Eve|${system(date)}", more=FORGED.format(mark))
     phone.wait_for(200)
-    call = pair.home.wait_waiting("agent-1004@fsapp")["session_uuid"]
-    first = landed(pair)
-    for name in ("class", "queue", "decision", "reason", "contact", "agent", "campaign", "stage"):
+    member = pair.home.wait_waiting("renewals.first-call@fsapp")
+    call, first = member["session_uuid"], landed(pair)
+    for name in ("class", "queue", "decision", "reason", "contact", "campaign", "stage"):
         assert pair.home.variable(call, f"fsapp_{name}") == pair.far.variable(first, f"fsapp_{name}"), name
     assert pair.home.variable(call, "fsapp_class") == "callback"
     assert pair.home.variable(call, "cc_base_score") == "305003580"
-    assert pair.home.variable(call, "fsapp_line") is None, "the caller's own header does not go along"
-    member = pair.home.waiting("agent-1004@fsapp")[0]
+    for name in ("line", "agent"):
+        assert pair.home.variable(call, f"fsapp_{name}") is None, "the caller's own header does not go along"
     assert (member["cid_number"], member["cid_name"]) == (CALLER, pair.far.variable(first, "caller_id_name"))
-    with Desk(pair.home.phone_port, "1004") as desk:
+    with Desk(pair.home.phone_port, "1001") as desk:
         assert desk.register("phone") == 200
-        pair.home.cli("callcenter_config agent set status 1004 Available")
+        pair.home.cli("callcenter_config agent set status 1001 Available")
         try:
             desk.answer()
             pair.home.wait_talking()
@@ -156,18 +159,18 @@ def test_a_call_is_answered_at_home_with_its_class_score_and_decision(
             desk.hang_up()
             phone.wait_end()
         finally:
-            pair.home.cli("callcenter_config agent set status 1004 'Logged Out'")
+            pair.home.cli("callcenter_config agent set status 1001 'Logged Out'")
     assert not mark.exists()
     carried, arrived, ended = happened(redis_client, "call_carried", "call_arrived", "call_ended")
     assert [event["type"] for event in (carried, arrived, ended)] == ["call_carried", "call_arrived", "call_ended"]
     assert (carried["call"], carried["from"], carried["to"]) == (first, "far", "home")
     assert (arrived["call"], arrived["carried_call"]) == (call, first)
     assert carried["decision"] == arrived["decision"] == ended["decision"]
-    assert ended["agent"] == "1004"
+    assert ended["agent"] == "1001"
 
 
 def test_after_the_agents_queue_the_next_one_with_the_time_waited(pair: Pair, phone: Phone) -> None:
-    phone.call("0115550100")
+    phone.call("0115550100", caller=DEJANS)
     pair.home.wait_waiting("agent-1004@fsapp")
     member = pair.home.wait_waiting("renewals.first-call@fsapp")
     assert int(member["base_score"]) >= 305003580 + PERSONAL_WAIT_S
@@ -237,3 +240,14 @@ def test_the_home_records_what_was_announced_where_the_call_landed(pair: Pair, p
     assert not list((pair.far.folder / "recordings").rglob("*.wav")), "one recording is enough"
     logs = [(one.folder / "log/freeswitch.log").read_text(errors="replace") for one in (pair.far, pair.home)]
     assert [re.search(r"playback\(.*/recording\.wav\)", log) is not None for log in logs] == [True, False]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_hostile_caller_is_carried_as_any_other(pair: Pair, phone: Phone, tmp_path: Path, text: str) -> None:
+    mark = tmp_path / "mark"
+    text = text.format(mark=mark)
+    phone.call("0115550300", caller=quote(text, safe=""), name=text.replace("\n", "%0A"))
+    member = pair.home.wait_waiting("helpdesk@fsapp")
+    assert member["base_score"] == "101003540", "the table of members is whole"
+    assert pair.home.variable(member["session_uuid"], "fsapp_class") == "service"
+    assert not mark.exists()

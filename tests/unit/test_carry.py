@@ -72,6 +72,14 @@ def test_a_queue_at_home_elsewhere_is_a_carry() -> None:
     }
 
 
+@pytest.mark.parametrize(("number", "shown"), [
+    ("+381601234567", "+381601234567"), ("0601234567", "0601234567"), ("060 123", "anonymous"), ("", "anonymous"),
+    ("${system(date)}", "anonymous"), ("+3816\nVia: x", "anonymous"), ("+", "anonymous"), ("1;ext=2", "anonymous"),
+])
+def test_sip_is_told_of_plain_numbers_only(number: str, shown: str) -> None:
+    assert sent(caller_id_number=number).variables["fsapp_carry_from"] == shown
+
+
 @pytest.mark.parametrize(("switch", "rules"), [
     ("one", RULES), ("two", centre()), ("two", centre(two="10.0.0.2:5070")),
 ])
