@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,35 +31,42 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = load_folder(ROOT / "conf/rules")
 RULES = Rules.from_document(DOCUMENT)
 
-# Short talks and many agents' worth of calls: what is tested is who gets where, not how long it takes.
-SCENARIO = """
-speed = 40
+# Short talks and many agents' worth of calls: what is tested is who gets where, not how long it takes. Slow enough that
+# neither a caller's patience nor the dialplan's is a matter of how busy this machine is.
+_SCENARIO = """
+speed = {speed}
 seed = 5
 calls = {calls}
-patience = {{ kind = "exponential", mean_s = 120 }}
-talk = {{ kind = "uniform", low_s = 5, high_s = 20 }}
+patience = {{ kind = "uniform", low_s = 60, high_s = 300 }}
+talk = {{ kind = "uniform", low_s = {talk_s}, high_s = {longest_s} }}
 [agents]
 answer = {{ kind = "uniform", low_s = 1, high_s = 3 }}
 wrap_up_s = 1
 no_answer_share = 0.02
 [[arrival]]
 called = "+381115550100"
-per_minute = 20
+per_minute = {rates[0]}
 callers = ["+3816012345*", "+38164*******"]
 [[arrival]]
 called = "+381115550200"
-per_minute = 15
+per_minute = {rates[1]}
 callers = ["+38163*******"]
 [[arrival]]
 called = "+381115550300"
-per_minute = 25
+per_minute = {rates[2]}
 callers = ["+38111*******"]
 anonymous_share = 0.2
 [[arrival]]
 called = "+381115550400"
-per_minute = 5
+per_minute = {rates[3]}
 callers = ["+38111*******"]
 """
+
+
+def scenario(calls: int = 1, *, speed: float = 20, busy: float = 1) -> Scenario:
+    """`busy` times as many calls a minute, and talks as much shorter."""
+    rates = [round(busy * per_minute) for per_minute in (20, 15, 25, 5)]
+    return parse(_SCENARIO.format(calls=calls, speed=speed, talk_s=5 / busy, longest_s=20 / busy, rates=rates))
 
 
 class Centre:
@@ -145,15 +152,13 @@ class Joined:
             self.calls.append(dict(self._switch.channels[event["uuid"]].variables))
 
 
-def play(centre: Centre, calls: int, meanwhile: Callable[[Joined], None] | None = None) -> tuple[Summary, Joined]:
-    """Play `calls` calls to their end, `meanwhile` doing its worst."""
-    scenario = parse(SCENARIO.format(calls=calls))
-    switch = centre.switch(scenario)
+def play(centre: Centre, calls: int, *, busy: float = 1) -> tuple[Summary, Joined]:
+    """Play `calls` calls to their end."""
+    played = scenario(calls, busy=busy)
+    switch = centre.switch(played)
     joined = Joined(switch)
-    running = gevent.spawn(run_scenario, switch, scenario, None, joined)
+    running = gevent.spawn(run_scenario, switch, played, None, joined)
     try:
-        if meanwhile is not None:
-            meanwhile(joined)
         return running.get(timeout=240), joined
     finally:
         running.kill()

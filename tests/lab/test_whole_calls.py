@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_centre import RULES, SCENARIO, Centre, play
+from lab_centre import RULES, Centre, play, scenario
 from lab_ends import until
-
-from fsapp.lab.scenario import parse
 
 
 @pytest.fixture
@@ -43,8 +41,7 @@ def test_calls_are_understood_ordered_answered_and_written_down(centre: Centre) 
 
 
 def test_waiting_callers_hold_nothing_of_fsapp(centre: Centre) -> None:
-    scenario = parse(SCENARIO.format(calls=1))
-    switch = centre.switch(scenario)
+    switch = centre.switch(scenario())
     for agent in list(switch.callcenter.agents.values()):
         switch.callcenter.set_status(agent, "Logged Out")
 
