@@ -149,9 +149,10 @@ def test_one_file_goes_on_when_the_call_waits_again_and_is_answered_again(
         assert other.register("phone") == 200
         switch.cli("callcenter_config agent set status 1005 Available")
         other.answer()
-        switch.cli("callcenter_config agent set status 1005 'Logged Out'")
         other.speak(2 * AGENT_HZ)
+        # Only then: logging out takes back an offer that is not a talk yet.
         switch.wait_talking()
+        switch.cli("callcenter_config agent set status 1005 'Logged Out'")
         after(switch, call, HEARD_S)
         _, agents = end(switch, phone, path)
     assert [one.name for one in path.parent.iterdir() if one.stem.startswith(path.stem[:-4])] == [path.name]
