@@ -195,6 +195,20 @@ def test_a_home_that_ends_loses_nobody_and_gets_him_back(make_pair: Callable[...
     assert call.talked_at
 
 
+def test_a_home_that_dies_with_many_callers_loses_none_of_them(make_pair: Callable[..., Pair]) -> None:
+    pair = make_pair()
+    ended: list[str] = []
+    pair.far.subscribe(lambda event: event["event"] == "ended" and ended.append(event["outcome"]))
+    calls = [pair.far.call(f"+38164111{number:04}", "+381115550300") for number in range(100)]
+    until(lambda: len(callers(pair.home, "helpdesk")) == len(calls), "all wait at home")
+    pair.home.crash()
+    until(lambda: len(callers(pair.far, "helpdesk")) == len(calls), "all wait where they landed")
+    pair.home.boot()
+    until(lambda: len(callers(pair.home, "helpdesk")) == len(calls), "all are at home again")
+    assert ended == []
+    assert all(call.up for call in calls)
+
+
 def test_a_home_that_is_down_is_tried_again_and_again(make_pair: Callable[..., Pair]) -> None:
     pair = make_pair()
     pair.home.crash()
