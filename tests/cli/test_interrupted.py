@@ -30,7 +30,8 @@ def test_the_demo_can_be_interrupted_at_any_moment(tmp_path, after_s):
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said, status = _interrupt(demo, after_s)
     assert "Traceback" not in said
-    assert "refused" not in said
+    # The summary of a demo that was done in time counts refused calls.
+    assert "refused" not in said.replace('"refused": 0', "")
     assert status in (0, 130, -signal.SIGINT)
     assert list(tmp_path.iterdir()) == []
 

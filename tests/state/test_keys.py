@@ -41,7 +41,7 @@ def test_every_key_is_in_the_table():
     made = {
         keys.contacts("NUMBER"), keys.rights("NUMBER"), keys.sticky("NUMBER"), keys.IMPORTS,
         f"{keys.LEASE_PREFIX}BATCH", keys.RULES_CURRENT, keys.RULES_VERSIONS, keys.EVENTS, keys.PROBE,
-        keys.AGENT_STATUS,
+        keys.AGENT_STATUS, keys.AGENT_RUNS,
     } | {
         keys.floor("SWITCH", part)
         for part in ("agents", "queues", "tiers", "members", "calls", "meta", "lease", "requests", "answer:ID")
