@@ -10,6 +10,7 @@ __all__ = ["DEFAULT_AGENT_PRIORITY", "Agent", "Group", "agents_from", "groups_fr
 
 DEFAULT_AGENT_PRIORITY = 5
 DEFAULT_WAIT_S = 20
+DEFAULT_STRATEGY = "longest-idle"
 DEFAULT_CONTACT = "user/{id}@{domain}"
 # How an agent's phone is treated where the rules say nothing: [centre] has the same keys.
 DEFAULT_PHONE_S: Mapping[str, int] = {
@@ -49,6 +50,7 @@ class Group:
     agents: tuple[str, ...]
     wait_s: int = DEFAULT_WAIT_S
     home: str = "main"
+    strategy: str = DEFAULT_STRATEGY
 
 
 def agents_from(document: Mapping[str, Any], domain: str, home: str) -> dict[str, Agent]:
@@ -70,9 +72,11 @@ def agents_from(document: Mapping[str, Any], domain: str, home: str) -> dict[str
 
 def groups_from(document: Mapping[str, Any], home: str) -> dict[str, Group]:
     """The groups of a checked document, by name."""
-    wait_s = document["centre"].get("group_wait_s", DEFAULT_WAIT_S)
+    centre = document["centre"]
+    wait_s, strategy = centre.get("group_wait_s", DEFAULT_WAIT_S), centre.get("strategy", DEFAULT_STRATEGY)
     return {
-        name: Group(name, tuple(spec.get("agents", ())), spec.get("wait_s", wait_s), spec.get("home", home))
+        name: Group(name, tuple(spec.get("agents", ())), spec.get("wait_s", wait_s), spec.get("home", home),
+                    spec.get("strategy", strategy))
         for name, spec in document.get("group", {}).items()
     }
 

@@ -9,13 +9,17 @@ from collections.abc import Iterator, Mapping
 from xml.sax.saxutils import escape
 
 from fsapp.core.people import Agent
-from fsapp.core.rules import MAIN, Queue, Rules
+from fsapp.core.rules import MAIN, Queue, Rules, Strategy
 
 __all__ = [
     "AWAY_WAIT_S", "LOWEST_LEVEL", "MOH", "agent_contact", "callcenter_document", "queue_parameters", "tiers",
 ]
 
 _QUOTES = {'"': "&quot;"}
+_STRATEGIES = {
+    Strategy.LONGEST_IDLE: "longest-idle-agent", Strategy.LEAST_BUSY: "agent-with-least-talk-time",
+    Strategy.FEWEST_CALLS: "agent-with-fewest-calls",
+}
 LOWEST_LEVEL = 11  # a tier's level is this minus the agent's priority: 10 is level 1, 1 is level 10
 # How long a caller stays in a queue that is at home on another switch before the dialplan carries the call there.
 AWAY_WAIT_S = 10
@@ -55,8 +59,8 @@ def queue_parameters(queue: Queue, switch: str = MAIN) -> dict[str, str]:
     if queue.home != switch:
         wait_s = min(wait_s or AWAY_WAIT_S, AWAY_WAIT_S)
     return {
-        "strategy": "longest-idle-agent", "moh-sound": MOH, "time-base-score": "system", "tier-rules-apply": "false",
-        "max-wait-time": str(wait_s),
+        "strategy": _STRATEGIES[queue.strategy], "moh-sound": MOH, "time-base-score": "system",
+        "tier-rules-apply": "false", "max-wait-time": str(wait_s),
     }
 
 

@@ -12,12 +12,12 @@ from enum import StrEnum
 from typing import Any
 
 from fsapp.core.model import CallClass
-from fsapp.core.people import DEFAULT_AGENT_PRIORITY, Agent, Group, agents_from, groups_from, staff
+from fsapp.core.people import DEFAULT_AGENT_PRIORITY, DEFAULT_STRATEGY, Agent, Group, agents_from, groups_from, staff
 from fsapp.core.recording import DEFAULT_KEEP_DAYS, NOT_RECORDED, Recording, recording_from
 
 __all__ = [
     "MAIN", "Agent", "DialedNumber", "Flow", "Group", "Line", "Queue", "Rules", "Stage", "StageKind", "Stickiness",
-    "agent_queue", "group_queue", "line_queue", "stage_queue",
+    "Strategy", "agent_queue", "group_queue", "line_queue", "stage_queue",
 ]
 
 DEFAULT_SLA_S = 60
@@ -38,6 +38,14 @@ class Stickiness(StrEnum):
     AGENT = "agent"
     GROUP = "group"
     BOTH = "agent-then-group"
+
+
+class Strategy(StrEnum):
+    """Who of several free agents of the same priority gets the next call."""
+
+    LONGEST_IDLE = "longest-idle"
+    LEAST_BUSY = "least-busy"      # who has talked the least so far
+    FEWEST_CALLS = "fewest-calls"
 
 
 def stage_queue(domain: str, campaign: str, stage: str) -> str:
@@ -71,6 +79,7 @@ class Stage:
     strict: bool = False
     recording: Recording = NOT_RECORDED
     home: str = MAIN
+    strategy: Strategy = Strategy.LONGEST_IDLE
 
     @property
     def id(self) -> str:
@@ -93,6 +102,7 @@ class Line:
     stickiness: Stickiness = Stickiness.NONE
     recording: Recording = NOT_RECORDED
     home: str = MAIN
+    strategy: Strategy = Strategy.LONGEST_IDLE
 
     @property
     def id(self) -> str:
@@ -127,6 +137,7 @@ class Queue:
     wait_s: int | None
     staff: Mapping[str, int]
     home: str = MAIN
+    strategy: Strategy = Strategy.LONGEST_IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +226,12 @@ def _place(
     return {
         "sla_s": spec.get("sla_s", DEFAULT_SLA_S), "staff": staff(spec, groups, agents),
         "stickiness": Stickiness(spec.get("stickiness", "none")), "recording": recording_from(spec, centre),
-        "home": spec.get("home", home),
+        "home": spec.get("home", home), "strategy": _strategy(spec, centre),
     }
+
+
+def _strategy(spec: Mapping[str, Any], centre: Mapping[str, Any]) -> Strategy:
+    return Strategy(spec.get("strategy", centre.get("strategy", DEFAULT_STRATEGY)))
 
 
 def _stage(
@@ -254,10 +269,11 @@ def _queues(
     domain: str, agents: Mapping[str, Agent], groups: Mapping[str, Group], stages: Mapping[str, Stage],
     lines: Mapping[str, Line],
 ) -> dict[str, Queue]:
-    queues = [Queue(place.queue, None, place.staff, place.home) for place in (*stages.values(), *lines.values())]
+    places: list[Stage | Line] = [*stages.values(), *lines.values()]
+    queues = [Queue(place.queue, None, place.staff, place.home, place.strategy) for place in places]
     queues += [
         Queue(group_queue(domain, group.name), group.wait_s, dict.fromkeys(group.agents, DEFAULT_AGENT_PRIORITY),
-              group.home)
+              group.home, Strategy(group.strategy))
         for group in groups.values()
     ]
     queues += [Queue(agent_queue(domain, agent.id), agent.wait_s, {agent.id: 10}, agent.home)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fsapp.core.queue_xml import queue_parameters
 from fsapp.core.rules import Queue as RulesQueue
 
 if TYPE_CHECKING:
@@ -162,4 +163,4 @@ def from_rules(queues: Iterable[RulesQueue]) -> tuple[list[Queue], list[Tier]]:
     tiers = [
         Tier(queue.name, agent, 11 - priority) for queue in made for agent, priority in queue.staff.items() if priority
     ]
-    return [Queue(queue.name, queue.wait_s) for queue in made], tiers
+    return [Queue(queue.name, queue.wait_s, strategy=queue_parameters(queue)["strategy"]) for queue in made], tiers

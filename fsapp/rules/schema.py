@@ -101,6 +101,7 @@ Ring = Annotated[str, AfterValidator(_ring)]
 Seconds = Annotated[int, Field(ge=0, le=3600)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Wait = Annotated[int, Field(ge=1, le=MAX_WAIT_S)]
+Strategy = Literal["longest-idle", "least-busy", "fewest-calls"]
 AgentPriority = Annotated[int, Field(ge=0, le=10)]
 
 
@@ -128,6 +129,7 @@ class Centre(_Phone):
     unknown_flow: Name | None = None
     home: Name | None = None
     breaks: list[Name] = []
+    strategy: Strategy = "longest-idle"
     record_days: Days | None = None
 
 
@@ -147,6 +149,7 @@ class _Staffed(_Table):
     announce: bool = False
     record_days: Days | None = None
     home: Name | None = None
+    strategy: Strategy | None = None
 
 
 class _Place(_Staffed):
@@ -172,6 +175,7 @@ class Line(_Place):
 class Group(_Table):
     agents: list[AgentId]
     wait_s: Wait | None = None
+    strategy: Strategy | None = None
     home: Name | None = None
 
 

@@ -6,6 +6,7 @@ import pytest
 from lab_ends import until
 
 from fsapp.core.rules import Queue as RulesQueue
+from fsapp.core.rules import Strategy
 from fsapp.lab.callcenter import Agent, CallCenter, Member, Queue, Tier, from_rules
 from fsapp.lab.offering import Reaction
 from fsapp.lab.order import OrderChecker
@@ -212,6 +213,14 @@ def test_each_strategy_has_its_own_first(make_switch, strategy, first):
     waiting(switch, "1")
     until(lambda: of(events, "answered"), "somebody answers")
     assert of(events, "answered")[0]["agent"] == first
+
+
+def test_a_queue_of_the_rules_takes_its_agents_by_the_rules_strategy():
+    queues, _ = from_rules([
+        RulesQueue("a", None, {}), RulesQueue("b", None, {}, strategy=Strategy.LEAST_BUSY),
+        RulesQueue("c", None, {}, strategy=Strategy.FEWEST_CALLS)])
+    assert [queue.strategy for queue in queues] == [
+        "longest-idle-agent", "agent-with-least-talk-time", "agent-with-fewest-calls"]
 
 
 def test_who_gave_up_is_listed_for_a_while(make_switch):

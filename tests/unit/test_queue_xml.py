@@ -12,7 +12,7 @@ from random_centre import random_document
 
 from fsapp.core.queue_xml import AWAY_WAIT_S, callcenter_document
 from fsapp.core.rules import Rules
-from fsapp.rules import load_folder
+from fsapp.rules import check_document, load_folder
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = Rules.from_document(load_folder(ROOT / "conf/rules"))
@@ -49,6 +49,30 @@ def test_an_agent_is_as_the_rules_say_and_has_no_status() -> None:
         "name": "1001", "type": "callback", "contact": "[leg_timeout=12]user/1001@fsapp", "max-no-answer": "2",
         "wrap-up-time": "3", "reject-delay-time": "4", "busy-delay-time": "5", "no-answer-delay-time": "6",
     }
+
+
+@pytest.mark.parametrize(("said", "switch"), [
+    ({}, ["longest-idle-agent"] * 3),
+    ({"centre": "least-busy"}, ["agent-with-least-talk-time"] * 3),
+    ({"campaign": "fewest-calls", "line": "least-busy"},
+     ["agent-with-fewest-calls", "agent-with-least-talk-time", "longest-idle-agent"]),
+    ({"centre": "least-busy", "group": "longest-idle", "line": "fewest-calls"},
+     ["agent-with-least-talk-time", "agent-with-fewest-calls", "longest-idle-agent"]),
+])
+def test_who_of_the_free_agents_is_taken_is_a_place_s_own_word_or_the_centre_s(
+    said: dict[str, str], switch: list[str],
+) -> None:
+    document = load_folder(ROOT / "conf/rules")
+    tables = {"centre": document["centre"], "campaign": document["campaign"]["renewals"],
+              "line": document["line"]["helpdesk"], "group": document["group"]["support"]}
+    for table, strategy in said.items():
+        tables[table]["strategy"] = strategy
+    checked = check_document(document, "test")
+    assert checked.faults == ()
+    root = read(Rules.from_document(checked.document))
+    found = {queue.get("name"): queue.find("param[@name='strategy']").get("value") for queue in root.iter("queue")}
+    assert [found[f"{name}@fsapp"] for name in ("renewals.first-call", "helpdesk", "group-support")] == switch
+    assert found["agent-1001@fsapp"] == "longest-idle-agent"  # one alone has no order
 
 
 def test_one_queue_alone() -> None:
