@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from fsapp.core.evidence import BUSY, Evidence
-from fsapp.core.floor import AgentStatus, RememberedStatus, Seen, SeenAgent, SeenQueue
+from fsapp.core.floor import AgentStatus, MemberState, RememberedStatus, Seen, SeenAgent, SeenQueue
 from fsapp.core.healing import Doubts, heal
 from fsapp.core.mending import (
     AddAgent,
@@ -21,6 +21,7 @@ from fsapp.core.mending import (
     Difference,
     Kind,
     LoadQueue,
+    ReturnCall,
     SetAgent,
     SetStatus,
     SetTier,
@@ -66,7 +67,7 @@ def compare(
     found = [
         *_queues(rules, evidence, switch, doubts),
         *_agents(wanted, seen, remembered, restarted, name),
-        *_tiers(rules, seen, switch, name, left),
+        *_tiers(rules, evidence, switch, name, left),
         *_left_agents(left, evidence, name),
         *heal({**mine, **left}, _ours(rules, seen), evidence, remembered, doubts, name),
     ]
@@ -145,6 +146,8 @@ def _setting(key: str, value: str) -> str:
 def _left_queue(name: str, evidence: Evidence, doubts: Doubts) -> Iterator[Difference]:
     """A call of the older rules may still be on its way there: gone once it has been empty for a while."""
     members = [member for member in evidence.seen.members.values() if member.queue == name]
+    if not _served(name, evidence):
+        yield from _forgotten(name, evidence, doubts)
     if any(evidence.waits(member) for member in members):
         yield Difference(
             Kind.QUEUE_LEFT, name, f"queue {name} is left over from older rules, and callers are in it",
@@ -155,6 +158,22 @@ def _left_queue(name: str, evidence: Evidence, doubts: Doubts) -> Iterator[Diffe
         Kind.QUEUE_LEFT, name, f"queue {name} is left over from older rules", (UnloadQueue(name, len(members)),),
         legs=[member.call for member in members],
     )
+
+
+def _served(queue: str, evidence: Evidence) -> bool:
+    """Whether anybody in the switch has a tier of this queue, logged in or not."""
+    return any(tier.queue == queue and tier.agent in evidence.seen.agents for tier in evidence.seen.tiers)
+
+
+def _forgotten(queue: str, evidence: Evidence, doubts: Doubts) -> Iterator[Difference]:
+    """Callers who wait where nobody will ever answer them: the rules in force say where they belong now."""
+    for member in evidence.seen.members.values():
+        if member.queue == queue and member.state == MemberState.WAITING and evidence.waits(member):
+            yield doubts.difference(
+                Kind.MEMBER_STUCK, member.uuid,
+                f"a caller waits in queue {queue}, which is left over from older rules and which nobody serves",
+                (ReturnCall(member.call),), "nobody serves it",
+            )
 
 
 def _agents(
@@ -228,10 +247,10 @@ def _left_agents(
 
 
 def _tiers(
-    rules: Rules, seen: Seen, switch: str, name: Callable[[str], str], left: Mapping[str, SeenAgent],
+    rules: Rules, evidence: Evidence, switch: str, name: Callable[[str], str], left: Mapping[str, SeenAgent],
 ) -> Iterator[Difference]:
     wanted = {(queue, agent): level for queue, agent, level in tiers(rules, switch)}
-    there = {(tier.queue, tier.agent): tier for tier in seen.tiers if _is_ours(tier.queue, rules)}
+    there = {(tier.queue, tier.agent): tier for tier in evidence.seen.tiers if _is_ours(tier.queue, rules)}
     for (queue, agent), level in wanted.items():
         tier = there.get((queue, agent))
         subject = f"{queue} {agent}"
@@ -245,8 +264,13 @@ def _tiers(
                 Kind.TIER_LEVEL, subject, f"{name(agent)} has level {tier.level} instead of {level} in queue {queue}",
                 (SetTier(queue, agent, "level", str(level)),),
             )
+    # Who came by older rules is answered by those who served the queue then.
+    waited_in = {
+        member.queue for member in evidence.seen.members.values()
+        if member.queue not in rules.queues and member.state != MemberState.ANSWERED and evidence.waits(member)
+    }
     for (queue, agent), tier in there.items():
-        if (queue, agent) in wanted or agent in left:
+        if (queue, agent) in wanted or agent in left or (queue in waited_in and agent in evidence.seen.agents):
             continue
         # A row of one that is no longer there, or of one who no longer serves it.
         yield Difference(

@@ -160,16 +160,36 @@ def test_what_older_rules_left_goes(desk: Desk) -> None:
     assert [tier for tier in desk.switch.tiers.values() if tier.queue == "old@fsapp"] == []
 
 
-def test_a_left_over_queue_stays_as_long_as_a_caller_is_in_it(desk: Desk) -> None:
+@pytest.mark.parametrize("state", ["Waiting", "Trying"])
+def test_a_left_over_queue_and_who_serves_it_stay_as_long_as_a_caller_waits_in_it(desk: Desk, state: str) -> None:
     desk.switch.load("old@fsapp", {})
-    desk.switch.members["m"] = SeenMember("m", "old@fsapp", "call")
+    desk.switch.tiers["old@fsapp", "1004"] = SeenTier("old@fsapp", "1004")
+    available(desk, "1004", state="Waiting" if state == "Waiting" else "Receiving")
+    desk.switch.members["m"] = SeenMember("m", "old@fsapp", "call", state=state, agent="1004")
     desk.switch.calls["call"] = SeenCall("call")
     desk.settle()
     [found] = desk.look()
     assert "callers are in it" in found.text and found.todo
+    assert desk.switch.said == []
+    available(desk, "1004", state="Waiting")
     desk.switch.members["m"] = replace(desk.switch.members["m"], state="Abandoned", call="")
     desk.settle()
     assert "old@fsapp" not in desk.switch.queues
+    assert ("old@fsapp", "1004") not in desk.switch.tiers
+
+
+def test_a_caller_in_a_left_over_queue_that_nobody_serves_is_led_back_to_be_decided_anew(desk: Desk) -> None:
+    """One who was on the way there when the rules changed, or whose last agent has gone with them."""
+    desk.switch.load("old@fsapp", {})
+    desk.switch.members["m"] = SeenMember("m", "old@fsapp", "call")
+    desk.switch.members["n"] = SeenMember("n", "old@fsapp", "talk", agent="1009", state="Answered")
+    desk.switch.calls = {"call": SeenCall("call"), "talk": SeenCall("talk")}
+    assert sorted(kinds(desk.look())) == ["member-stuck", "queue-left-over"]
+    assert desk.switch.said == []
+    desk.now += LATER
+    desk.look()
+    assert desk.switch.said == ["uuid_transfer call fsapp-return XML fsapp"]
+    assert "old@fsapp" in desk.switch.queues  # somebody talks
 
 
 def test_a_left_over_queue_stays_when_a_caller_comes_in_at_the_last_moment(desk: Desk) -> None:
