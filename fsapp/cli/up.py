@@ -92,8 +92,12 @@ def _switch_faults(settings: Settings, rules: Rules | None) -> list[str]:
             name for name in (rules.queues if rules else ())
             if name not in known and "+OK" not in link.api(f"callcenter_config queue load {name}")
         ]
-    return [
-        f"the switch at {settings.switch} has no queue {name}: have it load mod_python3 with python.conf.xml, or put "
-        "what `fsapp switch config` prints into its callcenter.conf.xml and `reloadxml`"
-        for name in missing
-    ]
+        if not missing:
+            return []
+        others = f" and {len(missing) - 1} more of the rules" if len(missing) > 1 else ""
+        advice = (
+            "its mod_python3 does not bring it: load python.conf.xml, and see what `fsapp doctor` says of its Python"
+            if link.api("module_exists mod_python3").strip() == "true" else
+            "have it load mod_python3 with python.conf.xml, or put what `fsapp switch config` prints into its "
+            "callcenter.conf.xml and `reloadxml`")
+    return [f"the switch at {settings.switch} has no queue {missing[0]}{others}: {advice}"]

@@ -23,6 +23,7 @@ from fsapp.lab.switch import Switch
 from fsapp.rules import load_folder
 from fsapp.settings import Settings
 from fsapp.state.rules import RulesStore
+from fsapp.telephony.link import Link
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = load_folder(ROOT / "conf/rules")
@@ -79,6 +80,20 @@ def test_a_switch_without_a_queue_and_a_dialplan_for_another_address(
     faults = preflight(_settings(redis_server, switch, listen="127.0.0.1:9999"))
     assert any("fsapp_socket" in fault or "9999" in fault for fault in faults)
     assert any("no queue helpdesk@fsapp" in fault for fault in faults)
+
+
+def test_a_switch_without_queues_is_one_fault_and_its_python_is_to_blame_where_it_has_one(
+    redis_server: Any, redis_client: Any, switch: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _load(redis_client)
+    switch.callcenter.queues.clear()
+    switch.configuration.files.clear()
+    [fault] = preflight(_settings(redis_server, switch))
+    assert "has no queue renewals.first-call@fsapp and 11 more of the rules: its mod_python3 does not" in fault
+    monkeypatch.setattr(Link, "api", lambda link, cmd, timeout_s=None, ask=Link.api: (
+        "false" if cmd == "module_exists mod_python3" else ask(link, cmd, timeout_s)))
+    [fault] = preflight(_settings(redis_server, switch))
+    assert "and 11 more of the rules: have it load mod_python3" in fault
 
 
 def test_a_queue_that_is_loaded_when_it_is_needed_is_no_fault(
