@@ -81,7 +81,7 @@ def boot(
     _configure(place, rules, phones, ports, environment["FSAPP_LISTEN"])
     log = place / "output"
     surroundings = {
-        "PATH": os.environ.get("PATH", os.defpath), "FSAPP_SWITCH_PASSWORD": password,
+        "PATH": _path(), "FSAPP_SWITCH_PASSWORD": password,
         "FSAPP_PHONE_PASSWORD": secrets.token_urlsafe(24), "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": os.pathsep.join(
             [sysconfig.get_path("purelib"), str(Path.cwd()), str(Path("scripts/switch").resolve())]),
@@ -93,6 +93,12 @@ def boot(
         with Booted(address, password, False).connect() as link:
             python = _ready(link, program, rules)
         yield Booted(address, password, python)
+
+
+def _path() -> str:
+    """Without the environment that fsapp runs in: mod_python3 would take it for its own Python's."""
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(place for place in places if place != sysconfig.get_path("scripts"))
 
 
 def _command(program: str, place: Path) -> list[str]:

@@ -133,7 +133,8 @@ def python(facts: Facts) -> Iterator[Finding]:
     elif facts.switch.python.fault:
         yield Finding.fault(
             f"the switch's Python {facts.switch.python.fault}",
-            "start the switch with PYTHONPATH naming scripts/switch, the project and its packages, and FSAPP_REDIS_URL")
+            "start the switch with PYTHONPATH naming scripts/switch, the project and its packages, with "
+            "FSAPP_REDIS_URL, and without .venv/bin at the front of its PATH")
     else:
         found = facts.switch.python
         yield Finding.ok(f"the switch's Python {found.python} finds fsapp {found.version}")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from machine import ROOT, binary, wait_until
@@ -61,6 +62,17 @@ def test_ctrl_c_ends_it_with_a_summary_and_leaves_nothing(tmp_path: Path) -> Non
     assert "lost 0" in out
     wait_until(lambda: not processes_in(tmp_path), "everything has ended")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_switch_is_started_without_our_own_python_on_its_path(tmp_path: Path) -> None:
+    fake = tmp_path / "freeswitch"
+    fake.write_text('#!/bin/sh\necho "PATH is $PATH" >&2\nexit 3\n')
+    fake.chmod(0o755)
+    scripts = sysconfig.get_path("scripts")
+    done = subprocess.run(
+        [sys.executable, "-m", "fsapp", "lab", "demo", "--freeswitch", str(fake), "--calls", "1"], cwd=ROOT,
+        env={"PATH": f"{scripts}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert done.stderr == "fsapp: the event socket of FreeSWITCH ended with status 3: PATH is /usr/bin:/bin\n"
 
 
 def test_a_program_that_is_no_switch(tmp_path: Path) -> None:

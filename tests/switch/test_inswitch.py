@@ -16,9 +16,10 @@ import msgpack
 import pytest
 from app import App
 from desk import Desk
-from machine import ROOT, Switch, rules_document, wait_until
+from machine import PASSWORD, ROOT, Switch, binary, rules_document, wait_until
 from phone import Phone
 
+from fsapp import __version__
 from fsapp.core.model import Right, Sticky
 from fsapp.core.rules import Rules
 from fsapp.settings import Settings
@@ -48,6 +49,23 @@ class Redis:
 
     def events(self, call: str) -> list[dict[str, Any]]:
         return [event for _, event in stream.read(self.client, stream.BEGINNING) if event["call"] == call]
+
+
+def test_a_switch_started_with_the_path_of_the_operators_page_finds_fsapp(tmp_path: Path) -> None:
+    page = (ROOT / "docs/operator.md").read_text(encoding="utf-8")
+    [line] = [line.strip() for line in page.splitlines() if line.startswith("    export PATH=")]
+    path = subprocess.run(["bash", "-c", f'{line}; printf %s "$PATH"'], cwd=ROOT, env={"PATH": "/usr/bin:/bin"},
+                          check=True, capture_output=True, text=True, timeout=60).stdout
+    assert f"{ROOT}/.venv/bin" in path.split(":")
+    found = binary()
+    assert found is not None
+    switch = Switch(found, tmp_path / "switch", {"FSAPP_SWITCH_PASSWORD": PASSWORD, "PATH": path})
+    switch.folder.mkdir()
+    try:
+        switch.start()
+        assert json.loads(switch.cli("python fsapp_probe").splitlines()[0])["version"] == __version__
+    finally:
+        switch.stop()
 
 
 @pytest.fixture
