@@ -41,12 +41,22 @@ def test_the_browser_rings_when_it_is_all_an_agent_has(switch: Switch) -> None:
 def test_desk_and_browser_both_ring_and_the_desk_answers(switch: Switch) -> None:
     with Browser(switch.websocket_port, "1003") as browser, Desk(switch.phone_port, "1003") as desk:
         assert browser.register("phone") == desk.register("phone") == 200
-        wait_until(lambda: switch.cli("show registrations").count("1003,fsapp") == 2, "both are listed")
+        contacts = switch.cli("sofia_contact */1003@fsapp")
+        assert sorted(re.findall(r"sofia/([a-z]+)/", contacts)) == ["browsers", "phones"]
         switch.cli("bgapi originate user/1003@fsapp &park")
         browser.decline()
         desk.answer()
         wait_until(lambda: ",ACTIVE," in switch.cli("show channels"), "the desk is connected")
         desk.hang_up()
+
+
+def test_of_two_pages_the_second_counts_and_a_closed_page_is_gone(switch: Switch) -> None:
+    with Browser(switch.websocket_port, "1002") as first, Browser(switch.websocket_port, "1002") as second:
+        assert first.register("phone") == second.register("phone") == 200
+        wait_until(lambda: switch.cli("show registrations").count("1002,fsapp") == 1, "one of them is listed")
+        assert switch.cli("sofia_contact */1002@fsapp").count("sofia/browsers/") == 1
+    wait_until(lambda: "error" in switch.cli("sofia_contact */1002@fsapp"), "nobody is there any more")
+    wait_until(lambda: "1002,fsapp" not in switch.cli("show registrations"), "nobody is listed any more")
 
 
 def test_who_is_not_registered_does_not_ring(switch: Switch) -> None:
