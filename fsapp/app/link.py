@@ -17,6 +17,7 @@ from fsapp.link.kept import KeptFloor
 from fsapp.link.looks import Looks
 from fsapp.link.recordings import PauseRequests, Retention
 from fsapp.link.requests import Requests
+from fsapp.link.talks import Talks
 from fsapp.link.watch import Watch
 from fsapp.log import get_logger
 from fsapp.metrics import RULES_VERSION
@@ -26,6 +27,7 @@ from fsapp.state import keys
 from fsapp.state.agents import AgentMemory
 from fsapp.state.batch import EventWriter, RulesWatcher
 from fsapp.state.connection import check, connect
+from fsapp.state.customers import Customers
 from fsapp.state.floor import FloorWriter, read_floor
 from fsapp.state.lease import Lease
 from fsapp.state.rules import RulesStore, RulesVersion
@@ -63,6 +65,7 @@ class LinkProcess:
         self._retention = Retention(settings.recordings, lambda: self.rules, self._tell)
         self.health = HealthServer(settings.link_http, self._faults, "FSAPP_LINK_HTTP")
         self.watch: Watch | None = None
+        self._talks = Talks(Customers(client), lambda: self.rules, self._hand_over)
         self._kept: KeptFloor | None = None
         self._looks: Looks | None = None
         self._watching: gevent.Greenlet | None = None
@@ -120,6 +123,7 @@ class LinkProcess:
             self._watching.kill(timeout=1)
         if self._looks is not None:
             self._looks.stop()
+        self._talks.stop(_STOP_S)
         self._events.close(timeout=_STOP_S)
         if self._kept is not None:
             self._kept.stop()
@@ -175,6 +179,10 @@ class LinkProcess:
             self.watch.ask_for_sync("rules")
 
     def _tell(self, fact: dict[str, Any]) -> None:
+        self._hand_over(fact)
+        self._talks.hear(fact)
+
+    def _hand_over(self, fact: dict[str, Any]) -> None:
         self._events.hand_over({"switch": self._switch, **fact})
 
     def _resync(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -199,6 +207,8 @@ class LinkProcess:
             faults.append(f"no link to the switch: {self.watch.fault}")
         if self._kept is not None and self._kept.fault:
             faults.append(f"Redis does not take the floor: {self._kept.fault}")
+        if self._talks.fault:
+            faults.append(f"Redis does not take what was talked: {self._talks.fault}")
         if self._unfit:
             faults.append(self._unfit)
         return faults

@@ -31,8 +31,9 @@ _log = get_logger("serve")
 class RulesInForce:
     """The rules calls are decided by right now: swapped whole between two calls, and kept in the snapshot."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, store: Store) -> None:
         self._path = path
+        self._store = store
         self._kept: tuple[int, dict[str, Any]] | None = None
         self.rules: Rules | None = None
 
@@ -61,6 +62,7 @@ class RulesInForce:
 
     def _swap(self, rules: Rules) -> None:
         self.rules = rules
+        self._store.switches = rules.switch_names
         RULES_VERSION.set(rules.version)
         _log.info("rules_in_force", version=rules.version, numbers=len(rules.numbers))
 
@@ -72,7 +74,7 @@ class Serve:
         client = self._client = connect(settings)
         store = Store(client, Wire(client))
         self._settings = settings
-        self._in_force = RulesInForce(settings.snapshot)
+        self._in_force = RulesInForce(settings.snapshot, store)
         self._facts = FactsReader(store, timeout_s=settings.redis_timeout_s)
         self._events = EventWriter(
             client, length=settings.stream_length, backlog=settings.backlog, timeout_s=settings.redis_timeout_s,

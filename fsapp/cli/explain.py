@@ -65,12 +65,13 @@ def _from_state(settings):
     version = RulesStore(client).current()
     if version is None:
         raise RulesError("no rules are loaded: run `fsapp rules load`, or name a folder with --rules")
-    store = Store(client)
+    rules, store = version.rules(), Store(client)
+    store.switches = rules.switch_names
 
     def facts_of(key: str | None) -> Facts:
         return store.facts(key) if key else NO_FACTS
 
-    return version.rules(), facts_of
+    return rules, facts_of
 
 
 def sentences(call: Call, decision: Decision, rules: Rules) -> list[str]:

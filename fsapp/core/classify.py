@@ -95,7 +95,7 @@ def _live_right(facts: Facts, rules: Rules, now: datetime, trace: list[Step]) ->
             trace.append(Step("direct callback", f"right to agent {right.agent}", "expired"))
         elif right.agent not in rules.agents:
             trace.append(Step("direct callback", f"right to agent {right.agent}", "no such agent: not used"))
-        elif live is None or right.expires_at > live.expires_at:
+        elif live is None or right.expires_at >= live.expires_at:  # of equals the later attempt's
             live = right
     return live
 

@@ -228,8 +228,8 @@ def _talk_ended(seen: Seen, event: FloorEvent) -> Changes:
     agent = seen.agents.get(event.agent)
     member = seen.members.get(event.member)
     if event.bridged:
-        fact = facts.talked(
-            seen, member or SeenMember(event.member, event.queue, event.call), event.agent, event.at, event.agent_call)
+        unknown = SeenMember(event.member, event.queue, event.call, event.number, event.name)
+        fact = facts.talked(seen, member or unknown, event.agent, event.at, event.agent_call)
         return Changes(agents={} if agent is None else {agent.id: _rested(agent, event.at)}, facts=(fact,))
     agents = {} if agent is None else {agent.id: replace(agent, call="")}
     if member is None or member.state != MemberState.TRYING:

@@ -48,10 +48,11 @@ def _recovered(before: Seen, after: Seen, at: datetime) -> Iterator[Fact]:
 def _about(seen: Seen, member: SeenMember, type_: str, id_: str, at: datetime, **fields: Any) -> Fact:
     """A fact about a member, of whom there is one such fact."""
     call = seen.calls.get(member.call)
-    return {
+    fact = {
         "type": type_, "id": f"{member.uuid}:{id_}", "at": at.timestamp(), "call": member.call, "member": member.uuid,
         "queue": member.queue, **fields, **routed(call.variables if call is not None else {}),
     }
+    return fact | ({"direction": call.direction} if call is not None and call.direction else {})
 
 
 def routed(variables: Mapping[str, str]) -> dict[str, str]:
@@ -66,12 +67,13 @@ def joined(seen: Seen, member: SeenMember, at: datetime) -> Fact:
 
 def answered(seen: Seen, member: SeenMember, at: datetime) -> Fact:
     return _about(
-        seen, member, "call_answered", "answered", at, agent=member.agent, waited_s=_between(member.joined_at, at))
+        seen, member, "call_answered", "answered", at, number=member.number, agent=member.agent,
+        waited_s=_between(member.joined_at, at))
 
 
 def talked(seen: Seen, member: SeenMember, agent: str, at: datetime, agent_call: str = "") -> Fact:
     return _about(
-        seen, member, "talk_ended", "talked", at, agent=agent, agent_call=agent_call,
+        seen, member, "talk_ended", "talked", at, number=member.number, agent=agent, agent_call=agent_call,
         talked_s=_between(member.answered_at, at))
 
 

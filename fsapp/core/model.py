@@ -10,9 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from fsapp.core.availability import NOBODY_KNOWS, Availability
+
 __all__ = [
     "DEGRADED", "DEGRADED_REASON", "FALLBACK_REASON", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision",
-    "Earlier", "Facts", "NumberKind", "PhoneNumber", "Right", "Step", "Sticky", "Target",
+    "Earlier", "Facts", "NumberKind", "PhoneNumber", "Right", "Step", "Sticky", "Talk", "Target",
 ]
 
 
@@ -92,22 +94,38 @@ class Right:
     stage: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sticky:
-    """The agent of the customer's last successful talk."""
+class Talk(NamedTuple):
+    """A successful talk. `place`: the id of the stage or line it belonged to."""
 
+    place: str
     agent: str
     talked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Sticky:
+    """The agent of the customer's last successful talk, wherever that was.
+
+    `places`: the last one of each place, oldest first; without any, the agent holds for all places.
+    """
+
+    agent: str
+    talked_at: datetime
+    places: tuple[Talk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """What the hot state knows of one customer. `degraded` means that it could not be asked."""
+    """What the hot state knows of one customer, and of who is there now.
+
+    `degraded` means that it could not be asked.
+    """
 
     contacts: tuple[Contact, ...] = ()
     rights: tuple[Right, ...] = ()
     sticky: Sticky | None = None
     degraded: bool = False
+    availability: Availability = NOBODY_KNOWS
 
 
 NO_FACTS = Facts()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fsapp.core.callback_rights import said_of_callback
+
 __all__ = ["DEFAULT_AGENT_PRIORITY", "Agent", "Group", "agents_from", "groups_from", "staff"]
 
 DEFAULT_AGENT_PRIORITY = 5
@@ -26,7 +28,8 @@ class Agent:
     `wait_s`: how long a caller waits in this agent's personal queue before moving on. `contact`: where the switch
     reaches the phone. `ring_s`: how long it rings. `wrap_up_s`: rest after a talk; the delays: rest after an offer that
     was rejected, met a busy phone or was not answered; at `max_no_answer` of the last in a row the switch sends the
-    agent on a break (0: never). `skills`: level 1-10 by name. `home`: the switch of this agent's queues.
+    agent on a break (0: never). `skills`: level 1-10 by name. `home`: the switch of this agent's queues. `callback`:
+    what is said of direct callback to this agent alone.
     """
 
     id: str
@@ -42,6 +45,7 @@ class Agent:
     max_no_answer: int = DEFAULT_MAX_NO_ANSWER
     skills: Mapping[str, int] = field(default_factory=dict)
     home: str = "main"
+    callback: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def agents_from(document: Mapping[str, Any], domain: str, home: str) -> dict[str
         id_: Agent(
             id_, spec["name"], spec["email"], spec.get("wait_s", wait_s),
             contact=spec.get("contact", DEFAULT_CONTACT.format(id=id_, domain=domain)),
-            skills=spec.get("skills", {}), home=spec.get("home", home),
+            skills=spec.get("skills", {}), home=spec.get("home", home), callback=said_of_callback(spec),
             **{name: spec.get(name, value) for name, value in phone.items()},
         )
         for id_, spec in document.get("agent", {}).items()

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from fsapp.core.classify import Classified, classify
 from fsapp.core.model import Call, Decision, Facts, Step, Target
-from fsapp.core.rules import Line, Rules, Stage, Stickiness, agent_queue, group_queue
+from fsapp.core.offer import Offers
+from fsapp.core.rules import Line, Rules, Stage, Stickiness
 from fsapp.core.score import base_score
 
 __all__ = ["decide"]
@@ -25,7 +26,7 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     place = found.place
     if found.call_class is None or place is None:
         return Decision(None, found.reason, trace=tuple(trace), rules_version=rules.version, degraded=facts.degraded)
-    targets = _targets(found, place, facts, rules, trace)
+    targets = _targets(found, place, facts, rules, now, trace)
     tried = call.earlier.tried if call.earlier else ()
     target = next((t for t in targets if t.queue not in tried), targets[-1])
     if tried:
@@ -59,40 +60,15 @@ def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, tra
 
 
 def _targets(
-    found: Classified, place: Stage | Line, facts: Facts, rules: Rules, trace: list[Step],
+    found: Classified, place: Stage | Line, facts: Facts, rules: Rules, now: datetime, trace: list[Step],
 ) -> tuple[Target, ...]:
-    targets: list[Target] = []
+    offers = Offers(place, facts.availability, rules, now, trace)
     if found.right is not None:
-        _offer(found.right.agent, "direct callback", "holds a right to", place, rules, targets, trace)
+        offers.agent(found.right.agent, "direct callback", "holds a right to")
     if found.contact is not None and found.contact.agent:
-        _offer(found.contact.agent, "responsible agent", "is the responsibility of", place, rules, targets, trace)
+        offers.agent(found.contact.agent, "responsible agent", "is the responsibility of")
     if facts.sticky is not None and place.stickiness is not Stickiness.NONE:
-        agent = facts.sticky.agent
-        if place.stickiness is not Stickiness.GROUP:
-            _offer(agent, "sticky agent", "last talked to", place, rules, targets, trace)
-        group = rules.group_of(agent, place.staff) if place.stickiness is not Stickiness.AGENT else None
-        if group is not None:
-            targets.append(Target(group_queue(rules.domain, group.name), None, group.wait_s))
-            trace.append(Step("sticky group", f"agent {agent} is of {group.name}", f"waits {group.wait_s} s for them"))
-    targets.append(Target(place.queue, None, None))
+        offers.sticky(facts.sticky)
+    offers.targets.append(Target(place.queue, None, None))
     trace.append(Step("queue", f"{place.id} has queue {place.queue}", "waits there until answered"))
-    return tuple(targets)
-
-
-def _offer(
-    agent_id: str, rule: str, relation: str, place: Stage | Line, rules: Rules, targets: list[Target],
-    trace: list[Step],
-) -> None:
-    """Add an agent's personal queue, once, if that agent exists and takes inbound calls here."""
-    fact = f"the caller {relation} agent {agent_id}"
-    agent = rules.agents.get(agent_id)
-    if agent is None:
-        outcome = "no such agent: skipped"
-    elif place.staff.get(agent_id) == 0:
-        outcome = "takes no inbound calls here: skipped"
-    elif any(target.agent == agent_id for target in targets):
-        outcome = "already first in line"
-    else:
-        targets.append(Target(agent_queue(rules.domain, agent_id), agent_id, agent.wait_s))
-        outcome = f"waits {agent.wait_s} s for {agent.name}"
-    trace.append(Step(rule, fact, outcome))
+    return tuple(offers.targets)

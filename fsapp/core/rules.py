@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from fsapp.core.callback_rights import CallbackRule, callback_rule, said_of_callback
 from fsapp.core.model import CallClass
 from fsapp.core.people import DEFAULT_AGENT_PRIORITY, DEFAULT_STRATEGY, Agent, Group, agents_from, groups_from, staff
 from fsapp.core.recording import DEFAULT_KEEP_DAYS, NOT_RECORDED, Recording, recording_from
+from fsapp.core.stickiness import StickyRule, sticky_rule
 
 __all__ = [
     "MAIN", "Agent", "DialedNumber", "Flow", "Group", "Line", "Queue", "Rules", "Stage", "StageKind", "Stickiness",
@@ -66,7 +68,10 @@ def agent_queue(domain: str, agent: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a campaign. `staff` maps an agent's id to a priority 0-10: 10 first, 0 gets no inbound call."""
+    """One stage of a campaign. `staff` maps an agent's id to a priority 0-10: 10 first, 0 gets no inbound call.
+
+    `callback`: what is said of direct callback in this stage.
+    """
 
     campaign: str
     name: str
@@ -80,6 +85,8 @@ class Stage:
     recording: Recording = NOT_RECORDED
     home: str = MAIN
     strategy: Strategy = Strategy.LONGEST_IDLE
+    sticky: StickyRule = StickyRule()
+    callback: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -103,6 +110,7 @@ class Line:
     recording: Recording = NOT_RECORDED
     home: str = MAIN
     strategy: Strategy = Strategy.LONGEST_IDLE
+    sticky: StickyRule = StickyRule()
 
     @property
     def id(self) -> str:
@@ -146,7 +154,8 @@ class Rules:
 
     `switches` maps a switch's name to where other switches reach it (HOST:PORT of SIP); empty for a centre with one.
     `rings` maps a class to the Alert-Info its calls ring with; `breaks` are the reasons for a break, empty: any.
-    `record_days`: how long recordings are kept where no place says otherwise.
+    `record_days`: how long recordings are kept where no place says otherwise. `callback`: what the centre says of
+    direct callback, `sticky` what it says of stickiness.
     """
 
     version: int
@@ -166,10 +175,26 @@ class Rules:
     rings: Mapping[CallClass, str] = field(default_factory=dict)
     breaks: tuple[str, ...] = ()
     record_days: int = DEFAULT_KEEP_DAYS
+    callback: Mapping[str, int] = field(default_factory=dict)
+    sticky: StickyRule = StickyRule()
+
+    @property
+    def switch_names(self) -> tuple[str, ...]:
+        """The centre's switches; a centre that names none has one."""
+        return tuple(self.switches) or (MAIN,)
+
+    def callback_rule(self, agent: str, campaign: str | None, stage: str | None) -> CallbackRule:
+        """Direct callback for an agent in a stage: what the agent says, else the stage or campaign, else the centre."""
+        known, place = self.agents.get(agent), self.stages.get(f"{campaign}/{stage}")
+        return callback_rule(known.callback if known else {}, place.callback if place else {}, self.callback)
+
+    def place(self, id_: str) -> Stage | Line | None:
+        """The stage or line with this id."""
+        return self.stages.get(id_) or self.lines.get(id_)
 
     def keep_days(self, place: str) -> int:
         """For how many days a recording of this stage or line is kept; the centre's where there is none of that id."""
-        found = self.stages.get(place) or self.lines.get(place)
+        found = self.place(place)
         return found.recording.keep_days if found else self.record_days
 
     def group_of(self, agent: str, among: Iterable[str] = ()) -> Group | None:
@@ -215,6 +240,7 @@ def _build(document: Mapping[str, Any], version: int) -> Rules:
         flows=flows, queues=_queues(domain, agents, groups, stages, lines), vips=vips,
         unknown_flow=centre.get("unknown_flow"), switches=switches, rings={**DEFAULT_RINGS, **rings},
         breaks=tuple(centre.get("breaks", ())), record_days=centre.get("record_days", DEFAULT_KEEP_DAYS),
+        callback=said_of_callback(centre), sticky=sticky_rule({}, centre),
     )
 
 
@@ -226,7 +252,7 @@ def _place(
     return {
         "sla_s": spec.get("sla_s", DEFAULT_SLA_S), "staff": staff(spec, groups, agents),
         "stickiness": Stickiness(spec.get("stickiness", "none")), "recording": recording_from(spec, centre),
-        "home": spec.get("home", home), "strategy": _strategy(spec, centre),
+        "home": spec.get("home", home), "strategy": _strategy(spec, centre), "sticky": sticky_rule(spec, centre),
     }
 
 
@@ -242,7 +268,7 @@ def _stage(
     kind = StageKind(spec["kind"])
     return Stage(
         campaign, name, kind, tuple(spec.get("caller_ids" if kind is StageKind.OUTBOUND else "numbers", ())),
-        stage_queue(domain, campaign, name), strict=spec.get("strict", False),
+        stage_queue(domain, campaign, name), strict=spec.get("strict", False), callback=said_of_callback(spec),
         **_place(spec, groups, agents, centre, home),
     )
 

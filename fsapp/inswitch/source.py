@@ -86,7 +86,10 @@ class Source:
             client = self._client(deadline)
             if client is None:
                 return DEGRADED
-            found = Store(client).facts(key)
+            store = Store(client)
+            if self._kept is not None:
+                store.switches = self._kept.rules.switch_names
+            found = store.facts(key)
         except StateError as error:
             self._failed(error, started)
             return DEGRADED

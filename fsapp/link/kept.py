@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 
 from gevent.event import Event
 
+from fsapp.core.availability import Availability, availability
 from fsapp.core.floor import Seen
 from fsapp.core.floor_events import NOTHING, Changes
 from fsapp.errors import StateError, StateRefused
 from fsapp.log import get_logger
 from fsapp.spawn import spawn
+from fsapp.state import keys
 from fsapp.state.floor import FloorWriter
 from fsapp.state.lease import Lease
 
@@ -36,9 +38,11 @@ class KeptFloor:
         self._lease = lease
         self._lost = lost
         self._seen: Seen | None = None
+        self._up = False
         self._synced_at = self._heard_at = datetime.now(UTC)
         self._pending = NOTHING
         self._heard = self._whole = self._down = False
+        self._available: tuple[Availability | None, float] = (None, 0.0)  # what was said of the agents, and when
         self._renewed = time.monotonic()
         self._wake = Event()
         self._stopping = Event()
@@ -46,7 +50,7 @@ class KeptFloor:
 
     def whole(self, seen: Seen, at: datetime) -> None:
         self._seen, self._synced_at, self._heard_at = seen, at, at
-        self._whole, self._down = True, False
+        self._whole, self._down, self._up = True, False, True
         self._wake.set()
 
     def change(self, seen: Seen, changes: Changes, at: datetime) -> None:
@@ -56,7 +60,7 @@ class KeptFloor:
         self._wake.set()
 
     def down(self) -> None:
-        self._down = True
+        self._down, self._up = True, False
         self._wake.set()
 
     def stop(self) -> None:
@@ -66,6 +70,7 @@ class KeptFloor:
         self._greenlet.join(_STOP_S)
         self._greenlet.kill(timeout=1)
         try:
+            self._up = False
             self._write()
             self._writer.down()
             self._lease.release()
@@ -98,6 +103,7 @@ class KeptFloor:
         self.fault = fault
         # Whoever answers next may be an empty Redis.
         self._whole = True
+        self._available = (None, 0.0)
 
     def _renew(self) -> None:
         """Well within the life of the lease. After an outage it is taken again, unless another process was faster."""
@@ -123,10 +129,21 @@ class KeptFloor:
         if self._down and ours:
             self._down = False
             ours = self._writer.down()
-        if not ours:
+        if ours:
+            self._write_available()
+        else:
             # Run out while Redis or this process stood still: taken again if nobody else has it.
             self._whole, self._renewed = True, 0.0
             self._wake.set()
+
+    def _write_available(self) -> None:
+        """Again before it runs out; not while the switch is away: then nobody knows."""
+        known = availability(self._seen) if self._seen is not None and self._up else None
+        said, at = self._available
+        now = time.monotonic()
+        if known != said or (known is not None and now - at > keys.AVAILABILITY_S / 3):
+            self._writer.availability(known)
+            self._available = (known, now)
 
     def _give_up(self, refusal: StateRefused) -> None:
         self._stopping.set()

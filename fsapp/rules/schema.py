@@ -15,6 +15,7 @@ __all__ = ["AgentId", "Document", "Name", "is_region", "known_keys"]
 
 MAX_NAME = 64
 MAX_WAIT_S = 3600
+MAX_CALLBACK_S = 90 * 24 * 3600
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z", re.ASCII)
 _AGENT = re.compile(r"[0-9]{2,8}\Z", re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
@@ -120,7 +121,23 @@ class _Phone(_Table):
     max_no_answer: Annotated[int, Field(ge=0, le=100)] | None = None
 
 
-class Centre(_Phone):
+class _Callback(_Table):
+    """Direct callback: for the centre, a campaign, a stage or one agent."""
+
+    direct_callback: Annotated[int, Field(ge=0, le=4)] | None = None
+    direct_callback_s: Annotated[int, Field(ge=60, le=MAX_CALLBACK_S)] | None = None
+
+
+class _Sticky(_Table):
+    """What makes a customer stick to an agent, and for how long: for the centre, a campaign, a stage or a line."""
+
+    sticky_talk_s: Seconds | None = None
+    sticky_days: Days | None = None
+    sticky_busy: Literal["wait", "any"] | None = None
+    sticky_scope: Literal["centre", "campaign", "place"] | None = None
+
+
+class Centre(_Phone, _Callback, _Sticky):
     region: Annotated[str, AfterValidator(_region)]
     name: Text | None = None
     domain: Annotated[str, AfterValidator(_domain)] = "fsapp"
@@ -140,7 +157,7 @@ class Number(_Table):
     flow: Name | None = None
 
 
-class _Staffed(_Table):
+class _Staffed(_Sticky):
     groups: list[Name] = []
     agents: list[AgentId] = []
     skills: list[Name] = []
@@ -157,14 +174,14 @@ class _Place(_Staffed):
     stickiness: Literal["none", "agent", "group", "agent-then-group"] = "none"
 
 
-class Stage(_Place):
+class Stage(_Place, _Callback):
     kind: Literal["outbound", "new-customers"]
     caller_ids: list[str] = []
     numbers: list[str] = []
     strict: bool = False
 
 
-class Campaign(_Staffed):
+class Campaign(_Staffed, _Callback):
     stage: dict[Name, Stage]
 
 
@@ -179,7 +196,7 @@ class Group(_Table):
     home: Name | None = None
 
 
-class Agent(_Phone):
+class Agent(_Phone, _Callback):
     name: Text
     email: Annotated[str, AfterValidator(_email)]
     wait_s: Wait | None = None

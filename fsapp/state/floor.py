@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 import msgpack
 from redis import Redis
 
+from fsapp.core.availability import Availability
 from fsapp.core.floor import Floor, RememberedStatus, Seen, SeenAgent, SeenCall, SeenMember, SeenQueue, SeenTier
 from fsapp.core.floor_events import Changes
 from fsapp.log import get_logger
 from fsapp.state import keys
+from fsapp.state.availability import pack_availability
 from fsapp.state.connection import redis_faults
 from fsapp.state.lease import holder_of
 from fsapp.state.scripts import WRITE_FLOOR
@@ -46,6 +48,7 @@ class FloorWriter:
         self._write = client.register_script(WRITE_FLOOR)
         self._keys = {part: keys.floor(switch, part) for part in (*_PARTS, "tiers", "meta")}
         self._lease = keys.floor(switch, "lease")
+        self._free = keys.floor(switch, "free")
 
     def whole(self, seen: Seen, at: datetime) -> bool:
         """Exactly this is there now, and nothing else."""
@@ -71,6 +74,14 @@ class FloorWriter:
     def down(self) -> bool:
         """The switch does not answer: what is there grows old."""
         return self._run({"meta": (_meta(up=False), ())}, replace=False)
+
+    def availability(self, known: Availability | None) -> None:
+        """Who is free and who is not there; None: nobody knows any more. Said again well within AVAILABILITY_S."""
+        with redis_faults(self._client):
+            if known is None:
+                self._client.delete(self._free)
+            else:
+                self._client.set(self._free, pack_availability(known), ex=keys.AVAILABILITY_S)
 
     def _run(self, content: Mapping[str, tuple[Fields, Iterable[str]]], *, replace: bool) -> bool:
         args: list[Any] = [self._token, int(replace)]

@@ -4,7 +4,8 @@
 | --- | --- | --- | --- |
 | `fsapp:{NUMBER}:contacts` | string | msgpack map: stage id -> entry (see `contacts`) | until removed |
 | `fsapp:{NUMBER}:rights` | string | msgpack list of direct-callback rights (see `store`) | until the last one expires |
-| `fsapp:{NUMBER}:sticky` | string | msgpack: agent and time of the last successful talk | as long as the writer says |
+| `fsapp:{NUMBER}:sticky` | string | msgpack: the last successful talk, then each place's | as long as the writer says |
+| `fsapp:{NUMBER}:heard` | string | msgpack list: ids of the last facts that changed these | HEARD_S after the last |
 | `fsapp:{imports}:state` | string | `NEWEST:PENDING,PENDING`: the newest import batch, those unfinished | for ever |
 | `fsapp:{imports}:lease:BATCH` | string | a sign of life of a running import | LEASE_S after its last write |
 | `fsapp:{rules}:current` | string | the version of the rules in force, also the counter of versions | for ever |
@@ -15,6 +16,7 @@
 | `fsapp:{floor:SWITCH}:tiers` | hash | `all` -> msgpack list | as long as the switch has them |
 | `fsapp:{floor:SWITCH}:members` | hash | uuid -> msgpack | as long as the switch has it |
 | `fsapp:{floor:SWITCH}:calls` | hash | uuid -> msgpack | as long as the switch has it |
+| `fsapp:{floor:SWITCH}:free` | string | msgpack: who is free, who is not there (see `availability`) | AVAILABILITY_S |
 | `fsapp:{floor:SWITCH}:meta` | hash | core uuid, when it was last read and heard, whether it answers | for ever |
 | `fsapp:{floor:SWITCH}:lease` | string | who holds the link to this switch | LINK_LEASE_S after its last sign of life |
 | `fsapp:{floor:SWITCH}:requests` | list | msgpack of what the link is asked to do | REQUEST_S after the last one |
@@ -30,14 +32,16 @@ live in one slot, and so do those of the rules and of the imports.
 from __future__ import annotations
 
 __all__ = [
-    "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "EVENTS", "IMPORTS", "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S",
-    "LINK_LEASE_S", "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT", "RULES_VERSIONS", "contacts", "floor",
-    "import_lease", "rights", "sticky",
+    "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_VERSIONS",
+    "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT", "RULES_VERSIONS",
+    "contacts", "floor", "heard", "import_lease", "rights", "sticky",
 ]
 
 LEASE_S = 30
 PROBE_S = 1
 LINK_LEASE_S = 10
+AVAILABILITY_S = 10
+HEARD_S = 24 * 3600
 REQUEST_S = 30
 KEPT_VERSIONS = 200
 
@@ -62,6 +66,10 @@ def rights(number: str) -> str:
 
 def sticky(number: str) -> str:
     return f"fsapp:{{{number}}}:sticky"
+
+
+def heard(number: str) -> str:
+    return f"fsapp:{{{number}}}:heard"
 
 
 def import_lease(batch: int) -> str:

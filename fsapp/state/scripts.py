@@ -7,7 +7,8 @@ then (taking back an import, a contact closed) deletes before it sets, and what 
 from __future__ import annotations
 
 __all__ = [
-    "BEGIN_IMPORT", "FINISH_IMPORT", "HOLD_LEASE", "LOAD_RULES", "RELEASE_LEASE", "SWAP", "WRITE_FLOOR", "WRITE_IMPORT",
+    "BEGIN_IMPORT", "FINISH_IMPORT", "HOLD_LEASE", "LOAD_RULES", "RELEASE_LEASE", "SWAP", "SWAP_ALL", "WRITE_FLOOR",
+    "WRITE_IMPORT",
 ]
 
 # KEYS: state, lease prefix. ARGV: lease in seconds. Returns the new batch. Without a state the batches start at the
@@ -71,6 +72,20 @@ for i = 1, #KEYS do
   end
 end
 return changed
+"""
+
+# As SWAP, but all of the keys or none of them. Returns 1, or 0 when somebody else changed one in between.
+SWAP_ALL = """
+for i = 1, #KEYS do
+  if (redis.call('GET', KEYS[i]) or '') ~= ARGV[3 * i - 2] then return 0 end
+end
+redis.call('DEL', unpack(KEYS))
+for i = 1, #KEYS do
+  local value, life = ARGV[3 * i - 1], tonumber(ARGV[3 * i])
+  if value ~= '' and life > 0 then redis.call('SET', KEYS[i], value, 'PX', life)
+  elseif value ~= '' then redis.call('SET', KEYS[i], value) end
+end
+return 1
 """
 
 # KEYS: current, versions. ARGV: the version's blob, how many versions are kept. Returns the new version.

@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgpack
 import redis
 
+from fsapp.core.availability import NOBODY_KNOWS, together
 from fsapp.core.model import Contact, Facts, Right, Sticky
+from fsapp.core.rules import MAIN
 from fsapp.errors import StateRefused
 from fsapp.log import get_logger, mask
 from fsapp.state import keys, scripts
+from fsapp.state.availability import unpack_availability
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import ALL_VISIBLE, Visibility, unpack
+from fsapp.state.known import UNREADABLE, life_ms, pack_rights, pack_sticky, unpack_rights, unpack_sticky
 from fsapp.state.wire import Wire
 
 __all__ = ["Store"]
@@ -25,14 +28,14 @@ __all__ = ["Store"]
 STICKY_S = 90 * 24 * 3600
 _ATTEMPTS = 20
 _LOGGED_AT_MOST = 1000
-_UNREADABLE = (ValueError, TypeError, OverflowError, OSError, msgpack.UnpackException)
 _log = get_logger("state")
 
 
 class Store:
     """Facts by number. `visibility` is what the last reading said about unfinished imports.
 
-    With a `wire` facts are read over it, and only one greenlet may read them.
+    With a `wire` facts are read over it, and only one greenlet may read them. `switches`: those whose agents' presence
+    is read along.
     """
 
     def __init__(self, client: redis.Redis, wire: Wire | None = None) -> None:
@@ -40,6 +43,9 @@ class Store:
         self._wire = wire
         self.visibility = ALL_VISIBLE
         self._visibility_raw: bytes | None = None
+        self.switches: tuple[str, ...] = (MAIN,)
+        self.availability = NOBODY_KNOWS
+        self._availability_raw: list[bytes | None] = []
         self._swap = client.register_script(scripts.SWAP)
         self._logged: set[str] = set()
 
@@ -53,7 +59,9 @@ class Store:
         What imports are unfinished is read in the same command as the contacts, so an import becomes visible for all
         of its contacts in the same instant.
         """
-        wanted = [keys.IMPORTS]
+        switches = self.switches
+        wanted = [keys.IMPORTS, *[keys.floor(switch, "free") for switch in switches]]
+        first = len(wanted)
         for number in number_keys:
             wanted += (keys.contacts(number), keys.rights(number), keys.sticky(number))
         with redis_faults(self.client):
@@ -61,9 +69,12 @@ class Store:
         if values[0] != self._visibility_raw:
             self.visibility = Visibility.parse(values[0])
             self._visibility_raw = values[0]
+        if values[1:first] != self._availability_raw:
+            self._availability_raw = values[1:first]
+            self.availability = together(unpack_availability(value) for value in self._availability_raw if value)
         return [
             self._facts(number, *values[place: place + 3])
-            for number, place in zip(number_keys, range(1, len(values), 3), strict=True)
+            for number, place in zip(number_keys, range(first, len(values), 3), strict=True)
         ]
 
     def put_right(self, number_key: str, right: Right) -> None:
@@ -76,8 +87,7 @@ class Store:
     def put_sticky(self, number_key: str, sticky: Sticky, life_s: int = STICKY_S) -> None:
         """Remember the agent of the last successful talk for `life_s` seconds."""
         with redis_faults(self.client):
-            value = msgpack.packb([sticky.agent, sticky.talked_at.timestamp()])
-            self.client.set(keys.sticky(number_key), value, ex=life_s)
+            self.client.set(keys.sticky(number_key), pack_sticky(sticky), ex=life_s)
 
     def clear_sticky(self, number_key: str) -> None:
         with redis_faults(self.client):
@@ -88,12 +98,13 @@ class Store:
             self._read(keys.contacts, number, contacts, self._contacts) if contacts else (),
             self._read(keys.rights, number, rights, _rights) if rights else (),
             (self._read(keys.sticky, number, sticky, _sticky) or None) if sticky else None,
+            availability=self.availability,
         )
 
     def _read(self, key_of: Any, number: str, value: bytes, decode: Any) -> Any:
         try:
             return decode(number, value)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             key = mask(key_of(number))
             if key not in self._logged and len(self._logged) < _LOGGED_AT_MOST:
                 self._logged.add(key)
@@ -122,27 +133,15 @@ class Store:
             kept += [right] if right else []
             now = datetime.now(UTC)
             kept = [old for old in kept if old.expires_at > now]
-            life_ms = max((int((old.expires_at - now).total_seconds() * 1000) + 1 for old in kept), default=0)
-            value = msgpack.packb([[r.agent, r.expires_at.timestamp(), r.campaign, r.stage] for r in kept])
             with redis_faults(self.client):
-                if not self._swap(keys=[key], args=[seen or b"", value if kept else b"", life_ms]):
+                if not self._swap(keys=[key], args=[seen or b"", pack_rights(kept), life_ms(kept, now)]):
                     return
         raise StateRefused(f"the rights of {number} are changed by others all the time: try again")
 
 
 def _rights(_number: str, value: bytes) -> tuple[Right, ...]:
-    return tuple(
-        Right(_text(agent), datetime.fromtimestamp(expires_at, UTC), campaign, stage)
-        for agent, expires_at, campaign, stage in msgpack.unpackb(value)
-    )
+    return unpack_rights(value)
 
 
 def _sticky(_number: str, value: bytes) -> Sticky:
-    agent, talked_at = msgpack.unpackb(value)
-    return Sticky(_text(agent), datetime.fromtimestamp(talked_at, UTC))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
+    return unpack_sticky(value)

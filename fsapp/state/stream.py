@@ -10,8 +10,8 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `queue_joined` | member, queue, number, base_score |
 | `agent_offered` | member, queue, agent |
 | `agent_missed` | member, queue, agent, cause: the phone was busy, rejected it or did not answer |
-| `call_answered` | member, queue, agent, waited_s |
-| `talk_ended` | member, queue, agent, agent_call, talked_s |
+| `call_answered` | member, queue, number, agent, waited_s |
+| `talk_ended` | member, queue, number, agent, agent_call, talked_s |
 | `call_abandoned` | member, queue, reason, waited_s: the caller hung up while waiting |
 | `call_left_queue` | member, queue, reason (TIMEOUT, EXIT_WITH_KEY, ...), waited_s: and lives on |
 | `call_hung_up` | direction, number, called, cause, lasted_s, answered_s, variables: one for each caller's leg |
@@ -19,9 +19,12 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `recording_paused`, `recording_resumed` | file, agent |
 | `recordings_removed` | files, bytes, kept: their time was over |
 | `agent_status`, `switch_healed` | see `telephony.reconcile` |
+| `direct_callback` | number, agent, effect (arises, restarted, deleted), expires_at, campaign, stage |
+| `attempt` | number, agent, outcome (failed, talked), campaign, stage, talked_s |
+| `stickiness` | number, agent (None: nobody any more), place, by (talk, attempt, hand) |
 
 A `member` is one stay of a call in one queue. Where the call was routed also: class, decision, campaign, stage, line,
-contact.
+contact; where its leg is known, direction. The last three come from commands as well, then without switch.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def test_nobody_else_spells_a_key():
 
 @pytest.mark.parametrize("number", ["+381601234567", "+36301234567"])
 def test_one_customer_is_one_slot(number):
-    places = [keys.contacts(number), keys.rights(number), keys.sticky(number)]
-    assert len(set(places)) == 3
+    places = [keys.contacts(number), keys.rights(number), keys.sticky(number), keys.heard(number)]
+    assert len(set(places)) == 4
     assert all(f"{{{number}}}" in place for place in places)
     assert len({key_slot(place.encode()) for place in places}) == 1
 
@@ -39,11 +39,11 @@ def test_scripts_keep_to_one_slot():
 def test_every_key_is_in_the_table():
     named = set(re.findall(r"^\| `([^`]+)`", keys.__doc__, re.MULTILINE))
     made = {
-        keys.contacts("NUMBER"), keys.rights("NUMBER"), keys.sticky("NUMBER"), keys.IMPORTS,
+        keys.contacts("NUMBER"), keys.rights("NUMBER"), keys.sticky("NUMBER"), keys.heard("NUMBER"), keys.IMPORTS,
         f"{keys.LEASE_PREFIX}BATCH", keys.RULES_CURRENT, keys.RULES_VERSIONS, keys.EVENTS, keys.PROBE,
         keys.AGENT_STATUS, keys.AGENT_RUNS,
     } | {
         keys.floor("SWITCH", part)
-        for part in ("agents", "queues", "tiers", "members", "calls", "meta", "lease", "requests", "answer:ID")
+        for part in ("agents", "queues", "tiers", "members", "calls", "meta", "free", "lease", "requests", "answer:ID")
     }
     assert named == made

@@ -1,0 +1,79 @@
+"""Whom a caller waits for before the queue of a stage or line: one agent after the other, or a group. Pure.
+
+Nobody is waited for twice or in vain: not an agent who is gone, takes no inbound calls here, is logged out or on a
+break. Where nobody knows who is there, all are waited for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fsapp.core.availability import Availability, Presence
+from fsapp.core.model import Step, Sticky, Target
+from fsapp.core.rules import Group, Line, Rules, Stage, Stickiness, agent_queue, group_queue
+from fsapp.core.stickiness import Busy, talk_for
+
+__all__ = ["Offers"]
+
+
+class Offers:
+    """The targets of one call in order, in `targets`; each step leaves a line in the trace."""
+
+    def __init__(
+        self, place: Stage | Line, availability: Availability, rules: Rules, now: datetime, trace: list[Step],
+    ) -> None:
+        self.targets: list[Target] = []
+        self._place = place
+        self._availability = availability
+        self._rules = rules
+        self._now = now
+        self._trace = trace
+
+    def agent(self, agent_id: str, rule: str, relation: str, *, only_free: bool = False) -> None:
+        """Add an agent's personal queue, once; with `only_free` not that of an agent who is busy."""
+        fact = f"the caller {relation} agent {agent_id}"
+        agent = self._rules.agents.get(agent_id)
+        presence = self._presence(agent_id)
+        if agent is None:
+            outcome = "no such agent: skipped"
+        elif self._place.staff.get(agent_id) == 0:
+            outcome = "takes no inbound calls here: skipped"
+        elif any(target.agent == agent_id for target in self.targets):
+            outcome = "already first in line"
+        elif presence is Presence.AWAY:
+            outcome = "is logged out or on a break: skipped"
+        elif presence is Presence.BUSY and only_free:
+            outcome = "is busy: anybody free at once"
+        else:
+            self.targets.append(Target(agent_queue(self._rules.domain, agent_id), agent_id, agent.wait_s))
+            outcome = f"waits {agent.wait_s} s for {agent.name}"
+        self._trace.append(Step(rule, fact, outcome))
+
+    def sticky(self, sticky: Sticky) -> None:
+        """Add the sticky agent, that agent's group, or one after the other, each with a wait of its own."""
+        place = self._place
+        talk, why_not = talk_for(sticky, place.id, place.sticky, self._now)
+        if talk is None:
+            self._trace.append(Step("sticky agent", f"the caller last talked to agent {sticky.agent}", why_not))
+            return
+        only_free = place.sticky.busy is Busy.ANY
+        if place.stickiness is not Stickiness.GROUP:
+            self.agent(talk.agent, "sticky agent", "last talked to", only_free=only_free)
+        group = self._rules.group_of(talk.agent, place.staff) if place.stickiness is not Stickiness.AGENT else None
+        if group is not None:
+            self._group(group, talk.agent, only_free)
+
+    def _group(self, group: Group, agent: str, only_free: bool) -> None:
+        fact = f"agent {agent} is of {group.name}"
+        there = {self._presence(id_) for id_ in group.agents}
+        if there <= {Presence.AWAY} and there:
+            outcome = "nobody of them is there: skipped"
+        elif only_free and not there & {Presence.FREE, Presence.UNKNOWN}:
+            outcome = "nobody of them is free: anybody free at once"
+        else:
+            self.targets.append(Target(group_queue(self._rules.domain, group.name), None, group.wait_s))
+            outcome = f"waits {group.wait_s} s for them"
+        self._trace.append(Step("sticky group", fact, outcome))
+
+    def _presence(self, agent: str) -> Presence:
+        return self._availability.of(agent, self._now)
