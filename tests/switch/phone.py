@@ -66,6 +66,8 @@ class Phone:
         self._media = 0
         self._speaker: Speaker | None = None
         self.statuses: list[int] = []
+        self.asked: list[str] = []  # the methods of what the switch has sent inside the call
+        self._answered: set[str] = set()
         self.ended = False
 
     def __enter__(self) -> Phone:
@@ -129,6 +131,12 @@ class Phone:
         """Send a NOTIFY of this event inside the call."""
         self._send("NOTIFY", 3, f"Event: {event}\r\n")
 
+    def rename(self, number: str, name: str) -> None:
+        """Say inside the call that it is somebody else's."""
+        headers = f"X-FS-Display-Number: {number}\r\nX-FS-Display-Name: {name}\r\n"
+        self._send("INFO", 4, f"Content-Type: message/update_display\r\n{headers}", "-")
+        self._wait_for_reply("4 INFO")
+
     def hang_up(self) -> None:
         if self.ended or not self._from:
             return
@@ -157,9 +165,16 @@ class Phone:
             self._on_status(int(first.split()[1]), message)
         elif first.startswith(("BYE ", "INFO ", "UPDATE ", "OPTIONS ")):
             self.ended = self.ended or first.startswith("BYE ")
+            self.asked.append(first.split()[0])
             self._sip.sendto(reply(message), self._switch)
 
+    def _wait_for_reply(self, to: str) -> None:
+        until = time.monotonic() + DEADLINE_S
+        while to not in self._answered:
+            self._receive(until, f"a reply to {to}")
+
     def _on_status(self, status: int, message: str) -> None:
+        self._answered.update(re.findall(r"(?m)^CSeq: ([0-9]+ [A-Z]+)", message))
         if not re.search(r"(?m)^CSeq: 1 INVITE", message):
             return
         self.statuses.append(status)

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import pytest
 from app import App
-from machine import Switch
+from desk import Desk
+from machine import Switch, wait_until
 from phone import Phone
 
 TEXTS = [
@@ -68,3 +69,29 @@ def test_what_the_switch_drops_after_the_number_is_not_copied(app: App, phone: P
     phone.call("0115550300" + quote(extra, safe="%"))
     assert app.route("helpdesk@fsapp")["variable_fsapp_called"] == "0115550300"
     phone.wait_for(200)
+
+
+def test_a_caller_stays_who_he_was_when_he_came(switch: Switch, app: App, phone: Phone) -> None:
+    """Though his phone says otherwise later on: the next decision would be made about somebody else."""
+    phone.call("0115550300", caller="+381641111111", name="Eve")
+    call = app.route("helpdesk@fsapp")["Unique-ID"]
+    phone.wait_for(200)
+    phone.rename("+381601234567", "a|b%0Avariable_fsapp_class: callback")
+    switch.cli(f"uuid_transfer {call} fsapp-visit XML fsapp")
+    headers = app.route("vip@fsapp")
+    assert (headers["Caller-Caller-ID-Number"], headers["Caller-Caller-ID-Name"]) == ("+381641111111", "Eve")
+    member = switch.wait_waiting("vip@fsapp")
+    assert (member["cid_number"], member["cid_name"]) == ("+381641111111", "Eve")
+
+
+def test_a_caller_is_not_told_which_agent_answers(switch: Switch, phone: Phone, agent: Desk) -> None:
+    phone.call("0115550300", more="X-FS-Support: update_display,send_info\r\nAllow: INVITE, ACK, BYE, INFO, UPDATE\r\n")
+    phone.wait_for(200)
+    agent.answer()
+    switch.wait_talking()
+    agent.speak(440)
+    heard = [phone.heard()]
+    wait_until(lambda: heard.append(phone.heard()) or sum(heard) > 50, "they talk for a second")
+    agent.hang_up()
+    phone.wait_end()
+    assert phone.asked == ["BYE"]
