@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from types import NoneType
 from typing import Any, TypeVar
 
 import msgpack
@@ -31,6 +32,11 @@ _PARTS: Mapping[str, type] = {
     "agents": SeenAgent, "queues": SeenQueue, "members": SeenMember, "calls": SeenCall,
 }
 _ALL = "all"
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "int | None": (int, NoneType), "bool | None": (bool, NoneType),
+    "datetime | None": (datetime, NoneType), "Mapping[str, str]": (dict,),
+}
+_UNREADABLE = (ValueError, TypeError, AttributeError, msgpack.UnpackException)
 T = TypeVar("T")
 Fields = list[tuple[str, bytes]]
 
@@ -106,7 +112,7 @@ def read_floor(client: Redis, switch: str) -> Floor:
     parts = {
         part: _unpacked(cls, found) for (part, cls), found in zip(_PARTS.items(), hashes, strict=True)
     }
-    known = {key.decode(): _load(value) for key, value in meta.items()}
+    known = {key.decode(errors="replace"): _load(value) for key, value in meta.items()}
     holder = holder_of(client, keys.floor(switch, "lease"))
     seen = Seen(core_uuid=str(known.get("core_uuid", "")), tiers=_tiers(tiers.get(_ALL.encode())), **parts)
     return Floor(
@@ -167,8 +173,9 @@ def _fields(cls: type) -> dict[str, Any]:
 
 
 @cache
-def _times(cls: type) -> frozenset[str]:
-    return frozenset(field.name for field in fields(cls) if "datetime" in str(field.type))
+def _kinds(cls: type) -> dict[str, tuple[type, ...]]:
+    """What each field may hold."""
+    return {field.name: _KINDS[str(field.type)] for field in fields(cls)}
 
 
 def _unpacked(cls: type[T], found: Mapping[bytes, bytes]) -> dict[str, T]:
@@ -177,24 +184,41 @@ def _unpacked(cls: type[T], found: Mapping[bytes, bytes]) -> dict[str, T]:
     for key, packed in found.items():
         try:
             values[key.decode()] = _value(cls, msgpack.unpackb(packed))
-        except (ValueError, TypeError, AttributeError, OverflowError, msgpack.UnpackException) as error:
-            _log.warning("floor_entry_unreadable", kind=cls.__name__, error=repr(error))
+        except _UNREADABLE as error:
+            _say_unreadable(cls, error)
     return values
 
 
+def _say_unreadable(cls: type, error: Exception) -> None:
+    _log.warning("floor_entry_unreadable", kind=cls.__name__, error=repr(error)[:200])
+
+
 def _value(cls: type[T], plain: Mapping[str, Any]) -> T:
-    """Fields that a newer version has added are left out."""
-    times = _times(cls)
-    return cls(**{
-        name: _when(item) if name in times else item for name, item in plain.items() if name in _fields(cls)
-    })
+    """Fields that a newer version has added are left out. TypeError for one that holds what it must not."""
+    found = {}
+    kinds = _kinds(cls)
+    for name, item in plain.items():
+        kind = kinds.get(name)
+        if kind is None:
+            continue
+        value = _when(item) if datetime in kind else item
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is of type {type(item).__name__}")
+        found[name] = value
+    return cls(**found)
 
 
 def _tiers(packed: bytes | None) -> tuple[SeenTier, ...]:
     found = _load(packed) if packed else None
     if not isinstance(found, list):
         return ()
-    return tuple(_value(SeenTier, plain) for plain in found if isinstance(plain, dict))
+    tiers = []
+    for plain in found:
+        try:
+            tiers.append(_value(SeenTier, plain))
+        except _UNREADABLE as error:
+            _say_unreadable(SeenTier, error)
+    return tuple(tiers)
 
 
 def _load(packed: bytes) -> Any:
@@ -205,4 +229,8 @@ def _load(packed: bytes) -> Any:
 
 
 def _when(epoch: Any) -> datetime | None:
-    return datetime.fromtimestamp(epoch, UTC) if isinstance(epoch, (int, float)) else None
+    """None for what is no time, or none that there is a date for."""
+    try:
+        return datetime.fromtimestamp(epoch, UTC) if isinstance(epoch, (int, float)) else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -291,3 +291,38 @@ def test_a_full_redis_keeps_the_lease_and_the_whole_floor(own_redis: Callable) -
     assert taken.hold() is None
     assert writer.whole(SEEN, AT)
     assert read_floor(client, "main").seen == SEEN
+
+
+NONSENSE = {
+    "no map": 7, "another map": {"zz": 1},
+    "other kinds": dict.fromkeys(("id", "uuid", "name", "queue", "agent", "call", "status", "settings", "level"), 2.5),
+    "no dates": {"uuid": "c", "name": "q", "id": "1", "queue": "q", "call": "c", "status": "x", "created_at": -1e18,
+                 "joined_at": 1e300, "status_at": float("nan"), "since": float("inf")},
+}
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=list(NONSENSE))
+@pytest.mark.parametrize("part", ["agents", "queues", "tiers", "members", "calls", "meta"])
+def test_what_is_no_floor_is_left_out_and_the_rest_is_read(
+    redis_client: redis.Redis, part: str, nonsense: object,
+) -> None:
+    assert held(redis_client).whole(SEEN, AT)
+    if part == "tiers":
+        value = msgpack.packb([nonsense, {"queue": "helpdesk@fsapp", "agent": "1004"}])
+        redis_client.hset(keys.floor("main", part), "all", value)
+    else:
+        for name in (b"\xff", b"core_uuid", b"synced_at", b"heard_at"):
+            redis_client.hset(keys.floor("main", part), name, msgpack.packb(nonsense))
+    seen = read_floor(redis_client, "main").seen
+    assert [tier.agent for tier in seen.tiers] == ["1004"]
+    for name in ("agents", "queues", "members", "calls"):
+        assert getattr(SEEN, name).items() <= getattr(seen, name).items()
+
+
+def test_a_remembered_status_that_is_none_is_forgotten(redis_client: redis.Redis) -> None:
+    remember(redis_client, {"1004": RememberedStatus("On Break", "lunch", AT)})
+    for number, nonsense in enumerate(NONSENSE.values()):
+        redis_client.hset(keys.AGENT_STATUS, str(number), msgpack.packb(nonsense))
+    found = remembered(redis_client)
+    assert found["1004"] == RememberedStatus("On Break", "lunch", AT)
+    assert {status.since for agent, status in found.items() if agent != "1004"} <= {None}
