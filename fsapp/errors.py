@@ -5,6 +5,7 @@
     +-- RulesError              the rules folder is refused; holds every fault
     +-- ContactsError           a contacts file or contact command is refused; holds every fault
     +-- RecordingError          the folder of recordings cannot be read, or a call is not being recorded
+    +-- SoundsError             the catalogue of prompts, or a sound, is wrong or cannot be made; holds every fault
     +-- DialplanError           dialplan XML is refused; holds every fault
     +-- ScenarioError           a lab scenario is refused, or ran and did not go well; holds every fault
     +-- StateError              Redis said no
@@ -28,8 +29,9 @@ from collections.abc import Sequence
 
 __all__ = [
     "ContactsError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "ProtocolError",
-    "RecordingError", "RequestRefused", "RulesError", "ScenarioError", "SettingsError", "StateError", "StateRefused",
-    "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
+    "RecordingError", "RequestRefused", "RulesError", "ScenarioError", "SettingsError", "SoundsError", "StateError",
+    "StateRefused", "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout",
+    "UnsafeArgument",
 ]
 
 
@@ -54,6 +56,10 @@ class ContactsError(FsappError):
 
 
 class RecordingError(FsappError):
+    pass
+
+
+class SoundsError(FsappError):
     pass
 
 

@@ -81,6 +81,7 @@ class Settings(BaseModel):
     recordings: str = Field("var/recordings", description="the folder where the switch writes recordings")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")
+    sounds: str = Field("sounds", description="the folder of the prompts, and the catalogue they are made of")
     snapshot: str = Field("var/rules.snapshot", description="the last good rules, for a start without Redis")
     max_visits: int = Field(1000, ge=1, le=100_000, description="visits at a time; beyond it calls go to the fallback")
     first_word_s: float = Field(5, gt=0, le=60, description="how long a new connection may say nothing")

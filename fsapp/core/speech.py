@@ -13,6 +13,11 @@ __all__ = [
 LANGUAGES = ("sr", "sl", "hu", "pl", "en")
 _MARKS = {"+": "plus", "*": "star", "#": "hash"}
 _DIGITS = "0123456789"
+_NO_AND = ("sr", "sl", "hu", "pl")
+# Below this, numbers are one prompt: among them are those that are no words put together (huszonegy, dvanaest).
+_WHOLE = 31
+# Numbers that sound otherwise before what is counted, in one language at least.
+_COUNTED = (1, 2, 12, 22)
 
 
 def plural(n: int, lang: str) -> str:
@@ -86,8 +91,8 @@ def say_press(key: str, lang: str) -> list[str]:
 
 def spoken() -> frozenset[str]:
     """Every id that a function of this file may name: what a language must have."""
-    counts = {"count-1", "count-2", "count-12", *(f"count-{n}" for n in range(22, 100, 10))}
-    numbers = {f"number-{n}" for n in (*range(100), *range(100, 1000, 100))}
+    counts = {f"count-{n}" for n in _COUNTED}
+    numbers = {f"number-{n}" for n in (*range(_WHOLE), *range(40, 100, 10), *range(100, 1000, 100))}
     units = {f"{unit}-{form}" for unit in ("minutes", "hours") for form in ("one", "two", "few", "many")}
     keys = {f"press-{key}" for key in (*_DIGITS, "star", "hash")}
     sentences = {
@@ -107,11 +112,21 @@ def _number(n: int, lang: str, *, counts: bool = False) -> list[str]:
     if n > 999:
         return say_digits(str(n), lang)
     hundreds, rest = divmod(n, 100)
-    said = [f"number-{hundreds * 100}"] if hundreds else []
-    if hundreds and not rest:
-        return said
-    if hundreds and lang not in LANGUAGES[:-1]:
+    if not hundreds:
+        return _below_hundred(rest, lang, counts)
+    said = [f"number-{hundreds * 100}"]
+    if rest and lang not in _NO_AND:
         said.append("and")  # one hundred and one
-    # Only 1 by itself: pl has jedna minuta, but sto jeden minut.
-    counted = counts and (n == 1 or rest % 10 == 2)
-    return [*said, f"count-{rest}" if counted else f"number-{rest}"]
+    # pl has jedna minuta, but sto jeden minut.
+    return said + _below_hundred(rest, lang, counts and rest != 1) if rest else said
+
+
+def _below_hundred(n: int, lang: str, counts: bool) -> list[str]:
+    if counts and n in _COUNTED:
+        return [f"count-{n}"]
+    tens, ones = divmod(n, 10)
+    if n < _WHOLE or not ones:
+        return [f"number-{n}"]
+    if lang == "sl":
+        return [f"number-{ones}", "and", f"number-{tens * 10}"]  # dva in trideset, whatever is counted
+    return [f"number-{tens * 10}", f"count-{ones}" if counts and ones == 2 else f"number-{ones}"]

@@ -154,7 +154,7 @@ def sounds(facts: Facts) -> Iterator[Finding]:
     for sound in wrong[:_SHOWN]:
         yield Finding.fault(
             f"prompt {sound.path} {sound.fault}: callers hear only a tone",
-            "copy sounds/ to where fsapp_sounds of fsapp-vars.xml points")
+            "`fsapp sounds build --to` the folder above the one that fsapp_sounds of fsapp-vars.xml names")
     if not wrong:
         yield Finding.ok(f"all {len(found)} prompts are where the switch looks for them")
 

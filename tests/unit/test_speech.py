@@ -53,8 +53,11 @@ MINUTES = [
      "twenty-two minutes"),
     (25, "dvadeset pet minuta", "petindvajset minut", "huszonöt perc", "dwadzieścia pięć minut",
      "twenty-five minutes"),
-    (52, "pedeset dva minuta", "dvainpetdeset minut", "ötvenkét perc", "pięćdziesiąt dwie minuty",
-     "fifty-two minutes"),
+    (31, "trideset jedan minut", "ena in trideset minut", "harminc egy perc", "trzydzieści jeden minut",
+     "thirty one minutes"),
+    (40, "četrdeset minuta", "štirideset minut", "negyven perc", "czterdzieści minut", "forty minutes"),
+    (52, "pedeset dva minuta", "dva in petdeset minut", "ötven két perc", "pięćdziesiąt dwie minuty",
+     "fifty two minutes"),
     (60, "jedan sat", "ena ura", "egy óra", "jedna godzina", "one hour"),
     (61, "jedan sat jedan minut", "ena ura ena minuta", "egy óra egy perc", "jedna godzina jedna minuta",
      "one hour one minute"),
@@ -81,6 +84,7 @@ def test_minutes(row: tuple[int, str, str, str, str, str]) -> None:
 @pytest.mark.parametrize(("n", "lang", "said"), [
     (2, "hu", "kettő"), (2, "pl", "dwa"), (2, "sl", "dva"), (1, "pl", "jeden"), (22, "hu", "huszonkettő"),
     (100, "en", "one hundred"), (100, "sl", "sto"), (121, "en", "one hundred and twenty-one"),
+    (32, "hu", "harminc kettő"), (99, "sl", "devet in devetdeset"), (92, "pl", "dziewięćdziesiąt dwa"),
     (130, "sr", "sto trideset"), (202, "sr", "dvesta dva"), (999, "pl", "dziewięćset dziewięćdziesiąt dziewięć"),
     (1002, "en", "one zero zero two"),
 ])
