@@ -11,7 +11,7 @@ from fsapp.telephony.link import Link
 
 __all__ = ["CALLBACKS", "Crowd", "NullAgents", "Offers"]
 
-LOOK_S = 0.15  # the longest look at a hundred callers on a busy machine
+LOOK_S = 0.5  # the longest look at everybody who waits, on a busy machine
 # Customers whom we are trying to reach, and for whom no agent is responsible.
 CALLBACKS = [f"+3816099900{last:02}" for last in range(10)]
 

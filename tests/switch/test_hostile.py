@@ -24,10 +24,10 @@ TEXTS = [
 def test_a_caller_in_the_fallback_queue(switch: Switch, phone: Phone, text: str, place: str, python: bool) -> None:
     """No fsapp has cleaned the name here: this is the dialplan alone, or the script inside the switch."""
     with nullcontext() if python else switch.without_python():
-        _fall_back(switch, phone, text, place, "101003540" if python else "100000000")
+        _fall_back(switch, phone, text, place, 101003540 if python else 100000000)
 
 
-def _fall_back(switch: Switch, phone: Phone, text: str, place: str, score: str) -> None:
+def _fall_back(switch: Switch, phone: Phone, text: str, place: str, score: int) -> None:
     mark = switch.folder / "mark"
     text = text.format(mark=mark)
     if place == "number":
@@ -36,7 +36,8 @@ def _fall_back(switch: Switch, phone: Phone, text: str, place: str, score: str) 
         phone.call("0115550300", name=text.replace("\n", "%0A"))
     phone.wait_for(200)
     member = switch.wait_waiting("helpdesk@fsapp")
-    assert member["base_score"] == score, "the table of members is whole"
+    # A slow machine may have taken a second to get there.
+    assert 0 <= int(member["base_score"]) - score < 10, "the table of members is whole"
     assert switch.variable(member["session_uuid"], "fsapp_class") == "service"
     assert switch.variable(member["session_uuid"], "fsapp_queue") == "helpdesk@fsapp"
     assert not mark.exists()
