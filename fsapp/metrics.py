@@ -8,6 +8,7 @@ __all__ = [
     "ARRIVED", "CARRIED", "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING",
     "FLOOR", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP",
     "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
+    "WAITS_FORETOLD", "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -33,5 +34,11 @@ LINK_EVENTS = Counter("fsapp_link_events", "Events of the switch, by kind", ["ki
 LINK_SYNCS = Counter("fsapp_link_syncs", "Times everything was read from the switch", ["reason"], registry=REGISTRY)
 LINK_SYNC_SECONDS = Histogram("fsapp_link_sync_seconds", "Reading all of it", buckets=_FINE, registry=REGISTRY)
 LINK_REQUESTS = Counter("fsapp_link_requests", "What the link was asked to do", ["outcome"], registry=REGISTRY)
+WAITS_FORETOLD = Counter(
+    "fsapp_waits_foretold", "Answered callers, by whether their wait was within the interval", ["within"],
+    registry=REGISTRY)
+WAIT_ERROR_SECONDS = Histogram(
+    "fsapp_wait_error_seconds", "How far estimates of the wait were wrong",
+    buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600), registry=REGISTRY)
 FLOOR = Gauge("fsapp_floor", "Agents, queues, members and calls on the switch", ["part"], registry=REGISTRY)
 RECORDINGS_REMOVED = Counter("fsapp_recordings_removed", "Recordings removed as their time was over", registry=REGISTRY)

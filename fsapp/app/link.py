@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from fsapp.core.floor import Seen
 from fsapp.core.rules import MAIN, Rules
 from fsapp.errors import FsappError, SettingsError, StateUnavailable
 from fsapp.health import HealthServer
@@ -18,6 +19,7 @@ from fsapp.link.looks import Looks
 from fsapp.link.recordings import PauseRequests, Retention
 from fsapp.link.requests import Requests
 from fsapp.link.talks import Talks
+from fsapp.link.waits import Waits
 from fsapp.link.watch import Watch
 from fsapp.log import get_logger
 from fsapp.metrics import RULES_VERSION
@@ -28,7 +30,7 @@ from fsapp.state.agents import AgentMemory
 from fsapp.state.batch import EventWriter, RulesWatcher
 from fsapp.state.connection import check, connect
 from fsapp.state.customers import Customers
-from fsapp.state.floor import FloorWriter, read_floor
+from fsapp.state.floor import FloorWriter, read_floor, read_learned
 from fsapp.state.lease import Lease
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.telephony.link import Link
@@ -68,6 +70,7 @@ class LinkProcess:
         self._talks = Talks(Customers(client), lambda: self.rules, self._hand_over)
         self._kept: KeptFloor | None = None
         self._looks: Looks | None = None
+        self._waits: Waits | None = None
         self._watching: gevent.Greenlet | None = None
         self._stopping = Event()
         self._stopped = Event()
@@ -82,12 +85,14 @@ class LinkProcess:
         _log.info("starting", switch=self._switch, http=f"{self.health.address[0]}:{self.health.address[1]}")
         if not self._take_lease():
             return
-        self._kept = KeptFloor(FloorWriter(self._client, self._switch, self._lease.token), self._lease, self._failed)
+        writer = FloorWriter(self._client, self._switch, self._lease.token)
+        self._kept = KeptFloor(writer, self._lease, self._failed)
         self._events.start()
         self.watch = Watch(
             self._connected, self._kept, self._tell, sync_s=self._settings.sync_s,
             known=read_floor(self._client, self._switch).seen,
         )
+        self._waits = Waits(writer, self._seen, read_learned(self._client, self._switch))
         memory = AgentMemory(self._client, self._switch)
         self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
         self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(
@@ -124,6 +129,8 @@ class LinkProcess:
         if self._looks is not None:
             self._looks.stop()
         self._talks.stop(_STOP_S)
+        if self._waits is not None:
+            self._waits.stop()
         self._events.close(timeout=_STOP_S)
         if self._kept is not None:
             self._kept.stop()
@@ -184,6 +191,11 @@ class LinkProcess:
 
     def _hand_over(self, fact: dict[str, Any]) -> None:
         self._events.hand_over({"switch": self._switch, **fact})
+        if self._waits is not None:
+            self._waits.heard(fact)
+
+    def _seen(self) -> Seen:
+        return self.watch.seen if self.watch is not None else Seen()
 
     def _resync(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
         """The request `resync`: read everything from the switch now."""

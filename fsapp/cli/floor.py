@@ -16,11 +16,19 @@ def _short(queue: str) -> str:
     return queue.partition("@")[0]
 
 
+def _wait_text(wait: dict[str, Any]) -> str:
+    """The estimate and in brackets what eight of ten callers wait; a question mark where it is not to be believed."""
+    if not wait["high_s"]:
+        return "?"
+    low, high = seconds_text(wait["low_s"]), seconds_text(wait["high_s"])
+    return f"{seconds_text(wait['estimate_s'])} ({low} to {high}){' ?' if wait['doubt'] else ''}"
+
+
 _QUEUES: tuple[Column, ...] = (
     ("queue", "queue", _short), ("waiting", "waiting", number_text), ("longest", "longest_s", seconds_text),
     ("talking", "talking", number_text), ("free", "free", number_text), ("ready", "ready", number_text),
     ("staff", "staff", number_text), ("answered", "answered", number_text), ("abandoned", "abandoned", number_text),
-    ("limit", "limit_s", seconds_text),
+    ("limit", "limit_s", seconds_text), ("wait now", "wait", _wait_text),
 )
 _CALLS: tuple[Column, ...] = (
     ("caller", "number", str), ("number", "called", str), ("class", "class", str), ("queue", "queue", _short),
@@ -35,7 +43,9 @@ _CALLS: tuple[Column, ...] = (
 def queues(obj: Any, switch_name: str | None, watch: bool, as_json: bool) -> None:
     """Who waits in which queue and for how long, and how many agents there are for them.
 
-    Ready are agents who are available, free those of them whom the next call would ring.
+    Ready are agents who are available, free those of them whom the next call would ring. "wait now" is what a caller
+    has to expect who joins at this moment: one of ten waits less than the first time in brackets, one more than the
+    second. With a question mark it is not to be relied upon; --json says why.
     """
     show(obj.settings, switch_name, lambda look: queue_rows(look.floors, look.now), "queues", _QUEUES,
          watch=watch, as_json=as_json)

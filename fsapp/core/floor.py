@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from fsapp.core.wait import Estimate
+
 __all__ = [
     "AgentState", "AgentStatus", "Floor", "MemberState", "RememberedStatus", "Seen", "SeenAgent", "SeenCall",
     "SeenMember", "SeenQueue", "SeenTier", "users_of",
@@ -157,7 +159,7 @@ class Floor:
     """What is known of one switch, and how well. `synced_at`: when all of it was last read from the switch.
 
     `heard_at`: when the switch last said anything. `up`: whether it answered then. `link`: the process that keeps this
-    up to date, empty when none does.
+    up to date, empty when none does. `waits`: by queue, what whoever joins it now has to expect.
     """
 
     switch: str
@@ -166,3 +168,4 @@ class Floor:
     heard_at: datetime | None = None
     up: bool = False
     link: str = ""
+    waits: Mapping[str, Estimate] = field(default_factory=dict)

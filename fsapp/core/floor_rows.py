@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from fsapp.core.activity import activity
@@ -11,6 +12,7 @@ from fsapp.core.floor import AgentState, AgentStatus, Floor, MemberState, Rememb
 from fsapp.core.floor_facts import is_callers
 from fsapp.core.rules import Rules
 from fsapp.core.score import BANDS
+from fsapp.core.wait import Estimate
 
 __all__ = ["Row", "agent_rows", "call_rows", "queue_rows", "switch_rows"]
 
@@ -79,7 +81,10 @@ def _agent_row(
 
 
 def queue_rows(floors: Iterable[Floor], now: datetime) -> list[Row]:
-    """One row a queue. `free`: agents who would get the next call; `ready`: those and who talk; `staff`: all."""
+    """One row a queue. `free`: agents who would get the next call; `ready`: those and who talk; `staff`: all.
+
+    `wait`: what whoever joins now has to expect, None where nothing is known.
+    """
     rows = []
     for floor in floors:
         agents = floor.seen.agents
@@ -99,9 +104,18 @@ def queue_rows(floors: Iterable[Floor], now: datetime) -> list[Row]:
                 "talking": sum(member.state == MemberState.ANSWERED for member in members.get(name, ())),
                 "free": sum(activity(agent, now).word == "waiting" for agent in ready), "ready": len(ready),
                 "staff": len(staff.get(name, ())), "answered": queue.answered, "abandoned": queue.abandoned,
-                "limit_s": queue.wait_s,
+                "limit_s": queue.wait_s, "wait": _wait(floor.waits.get(name)),
             })
     return sorted(rows, key=lambda row: (row["switch"], -row["waiting"], row["queue"]))
+
+
+def _wait(found: Estimate | None) -> Row | None:
+    if found is None or not isfinite(found.estimate_s + found.low_s + found.high_s):
+        return None
+    return {
+        "estimate_s": round(found.estimate_s), "low_s": round(found.low_s), "high_s": round(found.high_s),
+        "doubt": found.doubt or None,
+    }
 
 
 def call_rows(floors: Iterable[Floor], rules: Rules | None, now: datetime) -> list[Row]:

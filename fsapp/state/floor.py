@@ -18,6 +18,7 @@ from redis import Redis
 from fsapp.core.availability import Availability
 from fsapp.core.floor import Floor, RememberedStatus, Seen, SeenAgent, SeenCall, SeenMember, SeenQueue, SeenTier
 from fsapp.core.floor_events import Changes
+from fsapp.core.wait import Estimate
 from fsapp.log import get_logger
 from fsapp.state import keys
 from fsapp.state.availability import pack_availability
@@ -25,7 +26,7 @@ from fsapp.state.connection import redis_faults
 from fsapp.state.lease import holder_of
 from fsapp.state.scripts import WRITE_FLOOR
 
-__all__ = ["FloorWriter", "read_floor", "remember", "remembered"]
+__all__ = ["FloorWriter", "read_floor", "read_learned", "remember", "remembered"]
 
 _log = get_logger("floor")
 _PARTS: Mapping[str, type] = {
@@ -33,10 +34,11 @@ _PARTS: Mapping[str, type] = {
 }
 _ALL = "all"
 _KINDS: Mapping[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "int | None": (int, NoneType), "bool | None": (bool, NoneType),
+    "str": (str,), "int": (int,), "float": (float, int), "int | None": (int, NoneType), "bool | None": (bool, NoneType),
     "datetime | None": (datetime, NoneType), "Mapping[str, str]": (dict,),
 }
 _UNREADABLE = (ValueError, TypeError, AttributeError, msgpack.UnpackException)
+_WAITS = "waits"
 T = TypeVar("T")
 Fields = list[tuple[str, bytes]]
 
@@ -52,7 +54,7 @@ class FloorWriter:
         self._client = client
         self._token = token
         self._write = client.register_script(WRITE_FLOOR)
-        self._keys = {part: keys.floor(switch, part) for part in (*_PARTS, "tiers", "meta")}
+        self._keys = {part: keys.floor(switch, part) for part in (*_PARTS, "tiers", "meta", "waits", "learned")}
         self._lease = keys.floor(switch, "lease")
         self._free = keys.floor(switch, "free")
 
@@ -76,6 +78,14 @@ class FloorWriter:
                     [key for key, value in changed.items() if value is None],
                 )
         return self._run(content, replace=False)
+
+    def waits(self, estimates: Mapping[str, Estimate], learned: Mapping[str, Any] | None = None) -> bool:
+        """What callers have to expect, by queue; with `learned`, what the estimating has learned, as plain values."""
+        content: dict[str, tuple[Fields, Iterable[str]]] = {
+            "waits": ([(queue, _pack(one)) for queue, one in estimates.items()], ())}
+        if learned is not None:
+            content["learned"] = ([(_WAITS, msgpack.packb(learned))], ())
+        return self._run(content, replace=True)
 
     def down(self) -> bool:
         """The switch does not answer: what is there grows old."""
@@ -106,9 +116,9 @@ def read_floor(client: Redis, switch: str) -> Floor:
     """What is known of `switch`, at one moment; an empty floor without times when no link has ever run for it."""
     with redis_faults(client):
         pipe = client.pipeline(transaction=True)
-        for part in (*_PARTS, "tiers", "meta"):
+        for part in (*_PARTS, "tiers", "meta", "waits"):
             pipe.hgetall(keys.floor(switch, part))
-        *hashes, tiers, meta = pipe.execute()
+        *hashes, tiers, meta, waits = pipe.execute()
     parts = {
         part: _unpacked(cls, found) for (part, cls), found in zip(_PARTS.items(), hashes, strict=True)
     }
@@ -117,8 +127,19 @@ def read_floor(client: Redis, switch: str) -> Floor:
     seen = Seen(core_uuid=str(known.get("core_uuid", "")), tiers=_tiers(tiers.get(_ALL.encode())), **parts)
     return Floor(
         switch, seen, _when(known.get("synced_at")), _when(known.get("heard_at")), bool(known.get("up")),
-        str(holder or ""),
+        str(holder or ""), _unpacked(Estimate, waits) if holder else {},
     )
+
+
+def read_learned(client: Redis, switch: str) -> dict[str, Any]:
+    """What the estimating of waits has learned on `switch`; empty where there is nothing, or nothing readable."""
+    with redis_faults(client):
+        packed = client.hget(keys.floor(switch, "learned"), _WAITS)
+    try:
+        found = msgpack.unpackb(packed, strict_map_key=False) if packed else {}
+    except (ValueError, msgpack.UnpackException):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def remembered(client: Redis) -> dict[str, RememberedStatus]:

@@ -17,6 +17,8 @@
 | `fsapp:{floor:SWITCH}:members` | hash | uuid -> msgpack | as long as the switch has it |
 | `fsapp:{floor:SWITCH}:calls` | hash | uuid -> msgpack | as long as the switch has it |
 | `fsapp:{floor:SWITCH}:free` | string | msgpack: who is free, who is not there (see `availability`) | AVAILABILITY_S |
+| `fsapp:{floor:SWITCH}:waits` | hash | queue -> msgpack of the wait of who joins now | as long as the link says so |
+| `fsapp:{floor:SWITCH}:learned` | hash | `waits` -> msgpack of what estimating waits has learned | for ever |
 | `fsapp:{floor:SWITCH}:meta` | hash | core uuid, when it was last read and heard, whether it answers | for ever |
 | `fsapp:{floor:SWITCH}:lease` | string | who holds the link to this switch | LINK_LEASE_S after its last sign of life |
 | `fsapp:{floor:SWITCH}:requests` | list | msgpack of what the link is asked to do | REQUEST_S after the last one |

@@ -44,6 +44,7 @@ def test_every_key_is_in_the_table():
         keys.AGENT_STATUS, keys.AGENT_RUNS,
     } | {
         keys.floor("SWITCH", part)
-        for part in ("agents", "queues", "tiers", "members", "calls", "meta", "free", "lease", "requests", "answer:ID")
+        for part in ("agents", "queues", "tiers", "members", "calls", "waits", "learned", "meta", "free", "lease",
+                     "requests", "answer:ID")
     }
     assert named == made
