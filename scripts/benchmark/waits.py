@@ -70,8 +70,8 @@ def simulated(load: str, seed: int, hours: float = 8) -> Score:
 
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
-    heads = ("load", "mean wait", "fsapp", "last caller's wait", "length by rate", "in the interval", "of those who wait",
-             "may be told")
+    heads = ("load", "mean wait", "fsapp", "last caller's wait", "length by rate", "in the interval",
+             "of those who wait", "may be told")
     lines = ["| " + " | ".join(heads) + " |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for row in rows:
@@ -79,7 +79,8 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
             f"| {row['load']} | {row['wait_s']:.0f} s | {row['fsapp_s']:.1f} s ± {row['fsapp_spread_s']:.1f} "
             f"| {row['last_s']:.1f} s ± {row['last_spread_s']:.1f} "
             f"| {row['length_s']:.1f} s ± {row['length_spread_s']:.1f} "
-            f"| {row['covered']:.1%} ± {row['covered_spread']:.1%} | {row['waiting_covered']:.1%} | {row['told']:.0%} |")
+            f"| {row['covered']:.1%} ± {row['covered_spread']:.1%} | {row['waiting_covered']:.1%} "
+            f"| {row['told']:.0%} |")
     return "\n".join(lines)
 
 

@@ -25,6 +25,7 @@ from fsapp.core.floor import (
     SeenQueue,
     SeenTier,
 )
+from fsapp.core.wait import Estimate
 from fsapp.rules import load_folder
 from fsapp.state import keys
 from fsapp.state.floor import FloorWriter, remember
@@ -126,6 +127,20 @@ def test_queues(run: Callable[..., Any], link: Lease) -> None:
     assert helpdesk["longest_s"] >= 50
     assert (helpdesk["answered"], helpdesk["abandoned"], helpdesk["limit_s"]) == (40, 2, None)
     assert (vip["queue"], vip["waiting"], vip["longest_s"], vip["limit_s"]) == ("vip@fsapp", 0, 0, 20)
+    assert helpdesk["wait"] is None
+
+
+def test_queues_say_what_to_expect(run: Callable[..., Any], link: Lease, redis_client: redis.Redis) -> None:
+    writer = FloorWriter(redis_client, "main", link.token)
+    writer.waits({HELPDESK: Estimate(62.2, 20.0, 130.4, 3, 2), "vip@fsapp": Estimate(0, 0, 0, 1, 0, "no agent")})
+    helpdesk, vip = rows(run, "queues")[1]
+    assert helpdesk["wait"] == {"estimate_s": 62, "low_s": 20, "high_s": 130, "doubt": None}
+    assert vip["wait"]["doubt"] == "no agent"
+    text = run("queues")[1]
+    assert "wait now" in text and "1:02 (20 s to 2:10)" in text
+    # Without a link nobody knows.
+    link.release()
+    assert rows(run, "queues")[1][0]["wait"] is None
 
 
 def test_calls_in_the_order_of_being_served(run: Callable[..., Any], link: Lease) -> None:

@@ -25,8 +25,9 @@ from fsapp.lab.callcenter import Agent, Queue, Tier
 from fsapp.lab.esl_in import EventSocket
 from fsapp.lab.offering import Reaction
 from fsapp.lab.switch import Switch
+from fsapp.metrics import WAITS_FORETOLD
 from fsapp.rules import load_folder
-from fsapp.state.floor import read_floor
+from fsapp.state.floor import read_floor, read_learned
 from fsapp.state.requests import ask
 from fsapp.state.rules import RulesStore
 from fsapp.state.stream import tail
@@ -209,6 +210,32 @@ def test_the_facts_of_every_call(floor: Floor, start_link: Callable[..., LinkPro
     assert {fact.get("class") for fact in facts if fact["type"] == "queue_joined"} == {"callback", "service"}
     assert {fact["reason"] for fact in facts if fact["type"] == "call_left_queue"} <= {"TIMEOUT"}
     assert not [fact for fact in facts if fact.get("recovered")]
+
+
+def test_waits_are_learned_foretold_and_kept(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
+    process = start_link(floor)
+    for wave in range(1, 13):
+        if wave == 6:
+            before = {within: WAITS_FORETOLD.labels(within)._value.get() for within in ("yes", "no")}
+            answered_before = len(floor.facts("call_answered"))
+        floor.call(15)
+        until(lambda: len(floor.switch.channels) < 4, "nearly all have hung up")
+    until(lambda: not floor.switch.channels, "all have hung up")
+    until(lambda: len(floor.facts("call_hung_up")) == 180, "all are told")
+    until(lambda: "helpdesk@fsapp" in read_floor(floor.client, "main").waits, "the wait is known to all")
+    floor.switch.callcenter.set_status(floor.switch.callcenter.agents["1004"], "Available")
+    floor.wait_same("at the end")
+    # Those whom too many missed calls have sent on a break are in nobody's play.
+    ready = sum(agent.status == "Available" for agent in floor.seen().agents.values())
+    until(lambda: read_floor(floor.client, "main").waits["helpdesk@fsapp"].agents == ready, "who is there is known")
+    assert read_floor(floor.client, "main").waits["helpdesk@fsapp"].position == 1
+    within, beyond = (WAITS_FORETOLD.labels(name)._value.get() - before[name] for name in ("yes", "no"))
+    assert 0 <= within + beyond - (len(floor.facts("call_answered")) - answered_before) < 15
+    assert within > beyond
+    process.stop()
+    assert read_learned(floor.client, "main")["learner"] == process._waits.book.dump()["learner"]
+    again = start_link(floor)
+    assert again._waits.book.dump() == process._waits.book.dump()
 
 
 def test_cut_and_restored(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
