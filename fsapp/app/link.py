@@ -33,6 +33,7 @@ from fsapp.state.customers import Customers
 from fsapp.state.floor import FloorWriter, read_floor, read_learned
 from fsapp.state.lease import Lease
 from fsapp.state.rules import RulesStore, RulesVersion
+from fsapp.telephony.identity import refuse_another
 from fsapp.telephony.link import Link
 from fsapp.telephony.reconcile import Reconciler
 
@@ -167,6 +168,11 @@ class LinkProcess:
     def _connected(self) -> Link:
         link = Link(*split_address(self._settings.switch), self._settings.switch_password)
         link.connect()
+        try:
+            refuse_another(link, self._switch, self._settings.switch)
+        except BaseException:
+            link.close()
+            raise
         return link
 
     def _take_rules(self, loaded: RulesVersion) -> None:

@@ -37,6 +37,7 @@ def sync(obj: Any, dry_run: bool, as_json: bool) -> None:
     from fsapp.state.rules import RulesStore
     from fsapp.state.stream import add, encode
     from fsapp.telephony.callcenter import read_seen
+    from fsapp.telephony.identity import refuse_another
     from fsapp.telephony.link import Link
     from fsapp.telephony.reconcile import Reconciler
 
@@ -49,6 +50,7 @@ def sync(obj: Any, dry_run: bool, as_json: bool) -> None:
     if not settings.switch_password:
         raise SettingsError("the switch's password is not set: set FSAPP_SWITCH_PASSWORD")
     with Link(*split_address(settings.switch), settings.switch_password) as link:
+        refuse_another(link, settings.switch_name, settings.switch)
         reconciler = Reconciler(
             settings.switch_name, lambda: rules, memory,
             lambda event: add(client, [encode(event)]), mends=not dry_run,

@@ -17,6 +17,7 @@ from fsapp.rules.dialplan import Wanted, check_dialplan
 from fsapp.settings import Settings, split_address
 from fsapp.state import connection
 from fsapp.state.rules import RulesStore
+from fsapp.telephony.identity import refuse_another
 from fsapp.telephony.link import Link
 
 __all__ = ["up"]
@@ -81,6 +82,7 @@ def _switch_faults(settings: Settings, rules: Rules | None) -> list[str]:
     """What the switch lacks. SwitchUnavailable or SwitchRefused when it cannot be asked."""
     host, port = split_address(settings.switch)
     with Link(host, port, settings.switch_password) as link:
+        refuse_another(link, settings.switch_name, settings.switch)
         missing = [module for module in MODULES if link.api(f"module_exists {module}").strip() != "true"]
         if missing:
             return [f"the switch at {settings.switch} has no {name}: load it in modules.conf.xml" for name in missing]

@@ -379,6 +379,17 @@ def test_a_wrong_password(floor: Floor, start_link: Callable[..., LinkProcess]) 
         process.run()
 
 
+def test_a_switch_that_calls_itself_otherwise_is_left_alone(
+    floor: Floor, start_link: Callable[..., LinkProcess],
+) -> None:
+    """A second switch's settings with the address of the first: its rules have none of these agents."""
+    floor.switch.variables["fsapp_switch"] = "two"
+    process = start_link(floor, wait=False)
+    with gevent.Timeout(PATIENCE_S), pytest.raises(SwitchRefused, match="calls itself two, not main"):
+        process.run()
+    assert set(floor.switch.callcenter.agents) == set(AGENTS)
+
+
 def test_started_before_the_switch(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:
     floor.cut()
     process = start_link(floor, wait=False)

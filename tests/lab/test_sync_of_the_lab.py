@@ -262,6 +262,15 @@ def loaded(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
+def test_sync_leaves_a_switch_alone_that_calls_itself_otherwise(desk: Desk, sync: Callable[..., Any]) -> None:
+    desk.switch.variables["fsapp_switch"] = "two"
+    status, out, err = sync()
+    assert (status, out) == (1, "")
+    assert "calls itself two, not main" in err and err.count("\n") == 1
+    assert not desk.switch.callcenter.queues and not desk.switch.callcenter.agents
+
+
+@pytest.mark.usefixtures("loaded")
 def test_sync_says_what_differs_and_mends_it(desk: Desk, sync: Callable[..., Any]) -> None:
     status, out, err = sync("--dry-run")
     assert (status, err) == (0, "")
