@@ -71,5 +71,7 @@ def _strays(catalogue: Catalogue, folder: Path) -> Iterator[str]:
         known = len(parts) == 2 and parts[0] in catalogue.languages and path.suffix == ".wav"
         if not known:
             yield f"{path} is never heard: a recording is {place}/LANGUAGE/PROMPT.wav"
+        elif not path.is_file():
+            yield f"{path} is never heard: there is no such file where it leads"
         elif path.stem not in catalogue.texts:
             yield f"{path} is never heard: {path.stem} is no prompt of the catalogue"
