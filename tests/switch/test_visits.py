@@ -175,3 +175,17 @@ def test_a_caller_who_is_moved_by_the_own_phone_is_decided_on(switch: Switch, ap
     assert (headers["Unique-ID"], headers["variable_fsapp_decision"]) == (call, "1")
     assert headers.get("variable_cc_cause") != "answered"
     assert switch.wait_waiting("helpdesk@fsapp")["session_uuid"] == call
+
+
+def test_a_caller_who_vanishes_without_a_word_leaves_the_queue(switch: Switch, app: App, phone: Phone) -> None:
+    """The phone of the test sends no sound at all."""
+    switch.set_variable("fsapp_caller_silence", "1500")
+    try:
+        phone.call("0115550300")
+        app.route("helpdesk@fsapp")
+        phone.wait_for(200)
+        switch.wait_waiting("helpdesk@fsapp")
+        phone.wait_end()
+        assert switch.waiting("helpdesk@fsapp") == []
+    finally:
+        switch.set_variable("fsapp_caller_silence", "300000")
