@@ -13,13 +13,24 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from fsapp.core.choose import CLOSED
 from fsapp.core.clean import clean_name, clean_number
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, CallClass, Decision, Target
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import Rules
 from fsapp.core.score import MAX_SCORE
 from fsapp.core.treatment import ANNOUNCED, recording, ring
-from fsapp.core.visit import CARRIED, CONTEXT, QUEUE_EXTENSION, UNKNOWN_EXTENSION, Arrival, ended, routed, variables
+from fsapp.core.visit import (
+    CARRIED,
+    CLOSED_EXTENSION,
+    CONTEXT,
+    QUEUE_EXTENSION,
+    UNKNOWN_EXTENSION,
+    Arrival,
+    ended,
+    routed,
+    variables,
+)
 
 __all__ = ["CARRY_CONTEXT", "CARRY_EXTENSION", "HANDED_BACK", "NOT_TAKEN", "Course", "course", "hold"]
 
@@ -62,7 +73,8 @@ def course(arrival: Arrival, decision: Decision, decision_id: str, at: float, ru
         found |= recording(decision, rules, at, arrival.call.caller, arrival.uuid)
     events = (routed(arrival, decision, decision_id, at),)
     if decision.target is None:
-        return Course(events, found, UNKNOWN_EXTENSION)
+        closed = decision.reason.endswith(CLOSED)  # whatever stands before: fallback-, degraded-
+        return Course(events, found, CLOSED_EXTENSION if closed else UNKNOWN_EXTENSION)
     home = _home(decision.target.queue, rules)
     if home == arrival.switch or home not in rules.switches:
         return Course(events, found, QUEUE_EXTENSION)

@@ -33,7 +33,7 @@ FALLBACK_REASON = "fallback-"
 # Why a call has its class: all there are, so that they can be counted.
 REASONS = frozenset({
     "open-contact", "direct-callback", "presumed-callback", "new-caller", "service-line", "closed-contact", "flow",
-    "unknown-number", "no-line",
+    "unknown-number", "no-line", "closed",
 })
 
 
@@ -177,8 +177,8 @@ class Target(NamedTuple):
 class Decision:
     """Where a call goes and why.
 
-    `call_class` None means that the number called is not ours: the caller hears so and is let go. `targets` are all
-    places in order, `target` the one for this visit.
+    `call_class` None means that the number called is not ours, or that all is closed: the caller hears so and is let
+    go. `targets` are all places in order, `target` the one for this visit.
     """
 
     call_class: CallClass | None

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from fsapp.core.availability import Availability, Presence
+from fsapp.core.choose import LedBy
 from fsapp.core.model import Step, Sticky, Target
-from fsapp.core.rules import Group, Line, Rules, Stage, Stickiness, agent_queue, group_queue
+from fsapp.core.rules import Line, Rules, Stage, Stickiness, agent_queue, group_queue, list_queue
 from fsapp.core.stickiness import Busy, talk_for
 
 __all__ = ["Offers"]
@@ -61,19 +62,33 @@ class Offers:
             self.agent(talk.agent, "sticky agent", "last talked to", only_free=only_free)
         group = self._rules.group_of(talk.agent, place.staff) if place.stickiness is not Stickiness.AGENT else None
         if group is not None:
-            self._group(group, talk.agent, only_free)
+            name = group_queue(self._rules.domain, group.name)
+            self._several(name, "sticky group", f"agent {talk.agent} is of {group.name}", only_free=only_free)
 
-    def _group(self, group: Group, agent: str, only_free: bool) -> None:
-        fact = f"agent {agent} is of {group.name}"
-        there = {self._presence(id_) for id_ in group.agents}
-        if there <= {Presence.AWAY} and there:
+    def lead(self, led: LedBy) -> None:
+        """Add the agent, a list's own agents and the group that a list or a check leads to."""
+        lead, rules = led.lead, self._rules
+        if lead.agent is not None:
+            self.agent(lead.agent, led.rule, f"is led by {led.by} to")
+        if lead.list_queue:
+            self._several(list_queue(rules.domain, led.name), led.rule, f"{led.by} leads to its own agents")
+        if lead.group in rules.groups:
+            self._several(group_queue(rules.domain, lead.group), led.rule, f"{led.by} leads to group {lead.group}")
+
+    def _several(self, name: str, rule: str, fact: str, *, only_free: bool = False) -> None:
+        """Add the queue of a group or list, once, if somebody of it may answer."""
+        queue = self._rules.queues[name]
+        there = {self._presence(id_) for id_, priority in queue.staff.items() if priority}
+        if any(target.queue == name for target in self.targets):
+            outcome = "already in line"
+        elif there <= {Presence.AWAY} and there:
             outcome = "nobody of them is there: skipped"
         elif only_free and not there & {Presence.FREE, Presence.UNKNOWN}:
             outcome = "nobody of them is free: anybody free at once"
         else:
-            self.targets.append(Target(group_queue(self._rules.domain, group.name), None, group.wait_s))
-            outcome = f"waits {group.wait_s} s for them"
-        self._trace.append(Step("sticky group", fact, outcome))
+            self.targets.append(Target(name, None, queue.wait_s))
+            outcome = f"waits {queue.wait_s} s for them"
+        self._trace.append(Step(rule, fact, outcome))
 
     def _presence(self, agent: str) -> Presence:
         return self._availability.of(agent, self._now)

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from fsapp.core.choose import LedBy, leads, placed
 from fsapp.core.classify import Classified, classify
 from fsapp.core.model import Call, Decision, Facts, Step, Target
 from fsapp.core.offer import Offers
@@ -23,10 +25,12 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     """
     trace: list[Step] = []
     found = classify(call, facts, rules, now, trace)
+    led = leads(call, rules, now, trace) if found.call_class is not None else ()
+    found = placed(found, led, call, rules, now, trace)
     place = found.place
     if found.call_class is None or place is None:
         return Decision(None, found.reason, trace=tuple(trace), rules_version=rules.version, degraded=facts.degraded)
-    targets = _targets(found, place, facts, rules, now, trace)
+    targets = _targets(found, place, facts, rules, led, now, trace)
     tried = call.earlier.tried if call.earlier else ()
     target = next((t for t in targets if t.queue not in tried), targets[-1])
     if tried:
@@ -50,7 +54,7 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
 
 
 def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, trace: list[Step]) -> int:
-    vip = rules.vips.get(call.caller.key or "", 0)
+    vip = max((one.vip for one in rules.listed.of(call.caller.key)), default=0)
     called = rules.numbers.get(call.called.key or "")
     priority = called.priority if called else 0
     score = base_score(found.call_class, vip, priority, place.sla_s)
@@ -60,13 +64,16 @@ def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, tra
 
 
 def _targets(
-    found: Classified, place: Stage | Line, facts: Facts, rules: Rules, now: datetime, trace: list[Step],
+    found: Classified, place: Stage | Line, facts: Facts, rules: Rules, led: Sequence[LedBy], now: datetime,
+    trace: list[Step],
 ) -> tuple[Target, ...]:
     offers = Offers(place, facts.availability, rules, now, trace)
     if found.right is not None:
         offers.agent(found.right.agent, "direct callback", "holds a right to")
     if found.contact is not None and found.contact.agent:
         offers.agent(found.contact.agent, "responsible agent", "is the responsibility of")
+    for one in led:
+        offers.lead(one)
     if facts.sticky is not None and place.stickiness is not Stickiness.NONE:
         offers.sticky(facts.sticky)
     offers.targets.append(Target(place.queue, None, None))

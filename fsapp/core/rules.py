@@ -6,20 +6,22 @@ that Redis, the switch's own Python and a snapshot file can all carry it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from fsapp.core.callback_rights import CallbackRule, callback_rule, said_of_callback
+from fsapp.core.lists import Check, Listed, NumberList, checks_from, lists_from
 from fsapp.core.model import CallClass
 from fsapp.core.people import DEFAULT_AGENT_PRIORITY, DEFAULT_STRATEGY, Agent, Group, agents_from, groups_from, staff
 from fsapp.core.recording import DEFAULT_KEEP_DAYS, NOT_RECORDED, Recording, recording_from
+from fsapp.core.schedule import Schedule, schedule_from
 from fsapp.core.stickiness import StickyRule, sticky_rule
 
 __all__ = [
     "MAIN", "Agent", "DialedNumber", "Flow", "Group", "Line", "Queue", "Rules", "Stage", "StageKind", "Stickiness",
-    "Strategy", "agent_queue", "group_queue", "line_queue", "stage_queue",
+    "Strategy", "agent_queue", "group_queue", "line_queue", "list_queue", "stage_queue",
 ]
 
 DEFAULT_SLA_S = 60
@@ -62,6 +64,10 @@ def group_queue(domain: str, group: str) -> str:
     return f"group-{group}@{domain}"
 
 
+def list_queue(domain: str, name: str) -> str:
+    return f"list-{name}@{domain}"
+
+
 def agent_queue(domain: str, agent: str) -> str:
     return f"agent-{agent}@{domain}"
 
@@ -100,7 +106,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A service line."""
+    """A service line. `closed_line`: where its calls go outside its schedule; None: to a message."""
 
     name: str
     queue: str
@@ -111,6 +117,8 @@ class Line:
     home: str = MAIN
     strategy: Strategy = Strategy.LONGEST_IDLE
     sticky: StickyRule = StickyRule()
+    schedule: str | None = None
+    closed_line: str | None = None
 
     @property
     def id(self) -> str:
@@ -127,7 +135,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class DialedNumber:
-    """A number of the centre with everything behind it."""
+    """A number of the centre with everything behind it; outside its schedule the closed flow or line, or a message."""
 
     number: str
     priority: int
@@ -135,6 +143,9 @@ class DialedNumber:
     new_customers: Stage | None = None
     line: Line | None = None
     flow: Flow | None = None
+    schedule: str | None = None
+    closed_line: str | None = None
+    closed_flow: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +180,10 @@ class Rules:
     lines: Mapping[str, Line]
     flows: Mapping[str, Flow]
     queues: Mapping[str, Queue]
-    vips: Mapping[str, int] = field(default_factory=dict)
+    lists: Mapping[str, NumberList] = field(default_factory=dict)
+    listed: Listed = Listed(())
+    checks: tuple[Check, ...] = ()
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     unknown_flow: str | None = None
     switches: Mapping[str, str] = field(default_factory=dict)
     rings: Mapping[CallClass, str] = field(default_factory=dict)
@@ -219,7 +233,8 @@ def _build(document: Mapping[str, Any], version: int) -> Rules:
     home = centre.get("home") or next(iter(switches), MAIN)
     agents, groups = agents_from(document, domain, home), groups_from(document, home)
     lines = {
-        name: Line(name, line_queue(domain, name), **_place(spec, groups, agents, centre, home))
+        name: Line(name, line_queue(domain, name), schedule=spec.get("schedule"), closed_line=spec.get("closed_line"),
+                   **_place(spec, groups, agents, centre, home))
         for name, spec in document.get("line", {}).items()
     }
     stages = {
@@ -229,15 +244,15 @@ def _build(document: Mapping[str, Any], version: int) -> Rules:
         for stage in [_stage(campaign, name, {**campaign_spec, **spec}, domain, groups, agents, centre, home)]
     }
     flows = {name: Flow(name, spec["line"]) for name, spec in document.get("flow", {}).items()}
-    vips: dict[str, int] = {}
-    for spec in document.get("list", {}).values():
-        for number in spec.get("numbers", ()):
-            vips[number] = max(vips.get(number, 0), spec.get("vip", 0))
+    lists = lists_from(document)
+    queues = [*_queues(domain, agents, groups, stages, lines), *_list_queues(document, domain, lists, home)]
     rings = {CallClass(name): text for name, text in document.get("ring", {}).items()}
     return Rules(
         version=version, name=centre.get("name", ""), region=centre["region"], domain=domain,
         numbers=_numbers(document, stages, lines, flows), agents=agents, groups=groups, stages=stages, lines=lines,
-        flows=flows, queues=_queues(domain, agents, groups, stages, lines), vips=vips,
+        flows=flows, queues={queue.name: queue for queue in queues},
+        lists=lists, listed=Listed(lists.values()), checks=checks_from(document.get("check", ())),
+        schedules={name: schedule_from(name, spec) for name, spec in document.get("schedule", {}).items()},
         unknown_flow=centre.get("unknown_flow"), switches=switches, rings={**DEFAULT_RINGS, **rings},
         breaks=tuple(centre.get("breaks", ())), record_days=centre.get("record_days", DEFAULT_KEEP_DAYS),
         callback=said_of_callback(centre), sticky=sticky_rule({}, centre),
@@ -287,6 +302,7 @@ def _numbers(
             new_customers=new[0] if new else None,
             line=lines[spec["line"]] if "line" in spec else None,
             flow=flows[spec["flow"]] if "flow" in spec else None,
+            **{key: spec.get(key) for key in ("schedule", "closed_line", "closed_flow")},
         )
     return numbers
 
@@ -294,7 +310,7 @@ def _numbers(
 def _queues(
     domain: str, agents: Mapping[str, Agent], groups: Mapping[str, Group], stages: Mapping[str, Stage],
     lines: Mapping[str, Line],
-) -> dict[str, Queue]:
+) -> list[Queue]:
     places: list[Stage | Line] = [*stages.values(), *lines.values()]
     queues = [Queue(place.queue, None, place.staff, place.home, place.strategy) for place in places]
     queues += [
@@ -304,4 +320,15 @@ def _queues(
     ]
     queues += [Queue(agent_queue(domain, agent.id), agent.wait_s, {agent.id: 10}, agent.home)
                for agent in agents.values()]
-    return {queue.name: queue for queue in queues}
+    return queues
+
+
+def _list_queues(
+    document: Mapping[str, Any], domain: str, lists: Mapping[str, NumberList], home: str,
+) -> Iterator[Queue]:
+    """The queues of lists that have agents of their own."""
+    for one in lists.values():
+        if one.lead.list_queue:
+            spec = document["list"][one.name]
+            strategy = _strategy(spec, document["centre"])
+            yield Queue(list_queue(domain, one.name), one.wait_s, one.staff, spec.get("home", home), strategy)

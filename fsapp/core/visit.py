@@ -18,14 +18,15 @@ from fsapp.core.rules import MAIN
 from fsapp.core.score import MAX_SCORE
 
 __all__ = [
-    "CARRIED", "CONTEXT", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION", "Arrival", "as_fallback", "ended",
-    "event_id", "from_variables", "read_arrival", "routed", "variables",
+    "CARRIED", "CLOSED_EXTENSION", "CONTEXT", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION", "Arrival",
+    "as_fallback", "ended", "event_id", "from_variables", "read_arrival", "routed", "variables",
 ]
 
 # Where a decided call is transferred to (dialplan/fsapp.xml).
 CONTEXT = "fsapp"
 QUEUE_EXTENSION = "fsapp-queue"
 UNKNOWN_EXTENSION = "fsapp-unknown"
+CLOSED_EXTENSION = "fsapp-closed"
 
 # What comes along with a call that another switch carries here, by the variable of its SIP header: only a call that the
 # dialplan marks as carried is asked for it, as any caller can send such headers.
@@ -53,7 +54,8 @@ _SCORE = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
 # Extensions where a call is that no longer waits for a decision (dialplan/fsapp.xml).
 _ELSEWHERE = frozenset({
-    QUEUE_EXTENSION, "fsapp-return", "fsapp-fallback", UNKNOWN_EXTENSION, "fsapp-goodbye", "fsapp-carry",
+    QUEUE_EXTENSION, "fsapp-return", "fsapp-fallback", UNKNOWN_EXTENSION, CLOSED_EXTENSION, "fsapp-goodbye",
+    "fsapp-carry",
 })
 
 

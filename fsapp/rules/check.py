@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from fsapp.core.rules import Rules
 from fsapp.errors import RulesError
+from fsapp.rules.choosing import choosing_faults, choosing_warnings
 from fsapp.rules.folder import Folder, Path, key_text, read_folder
 from fsapp.rules.references import Finding, references, warnings
 from fsapp.rules.schema import Document, known_keys
@@ -52,12 +53,14 @@ def load_folder(folder: str | FilePath) -> dict[str, Any]:
 def _judge(folder: Folder, source: str) -> Checked:
     if not folder.document and not folder.complete:
         return Checked({}, tuple(folder.faults), ())
-    found = [*_shape(folder), *references(folder.document, folder.complete)]
+    found = [*_shape(folder), *references(folder.document, folder.complete),
+             *choosing_faults(folder.document, folder.complete)]
     faults = (*folder.faults, *_lines(found, folder, source))
     if faults:
         return Checked({}, faults, ())
     document = _canonical(folder.document)
-    hints = _lines(warnings(Rules.from_document(document)), folder, source)
+    rules = Rules.from_document(document)
+    hints = _lines([*warnings(rules), *choosing_warnings(rules, folder.document)], folder, source)
     return Checked(document, (), hints)
 
 
@@ -66,6 +69,8 @@ def _canonical(document: Mapping[str, Any]) -> dict[str, Any]:
     ordered = {
         key: _canonical(value) if isinstance(value, Mapping) else value for key, value in sorted(document.items())
     }
+    if isinstance(ordered.get("check"), list):
+        ordered["check"] = [dict(sorted(entry.items())) for entry in ordered["check"]]
     if isinstance(ordered.get("number"), list):
         ordered["number"] = sorted(
             (dict(sorted(entry.items())) for entry in ordered["number"]), key=lambda entry: entry["number"])
@@ -116,7 +121,7 @@ def _message(item: ErrorDetails, path: Path) -> str:
     if kind == "missing":
         return f"is missing; {_how(path)}"
     if kind in _TYPES:
-        form = "a list; write [[number]]" if path == ("number",) else _TYPES[kind]
+        form = f"a list; write [[{path[0]}]]" if path in (("number",), ("check",)) else _TYPES[kind]
         return f"is {_shown(value)}, and must be {form}"
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"

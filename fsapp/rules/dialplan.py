@@ -17,7 +17,7 @@ from fsapp.rules.switch_xml import Node, expand, read_file, variables
 
 __all__ = ["CALLCENTER", "Wanted", "check_dialplan"]
 
-VISIT, QUEUE, UNKNOWN, CONTEXT = "fsapp-visit", "fsapp-queue", "fsapp-unknown", "fsapp"
+VISIT, QUEUE, UNKNOWN, CLOSED, CONTEXT = "fsapp-visit", "fsapp-queue", "fsapp-unknown", "fsapp-closed", "fsapp"
 FALLBACK = "fsapp-fallback"
 _SCRIPT = "fsapp_fallback"
 _HAS_PYTHON = "${module_exists(mod_python3)}"
@@ -147,7 +147,9 @@ class _Check:
                         self._fault(node, f"$${{{name}}} is set nowhere: set it in fsapp-vars.xml")
 
     def _protocol(self) -> None:
-        for name, check in ((VISIT, self._visit), (QUEUE, self._queue), (UNKNOWN, self._unknown)):
+        checks = [(VISIT, self._visit), (QUEUE, self._queue), (UNKNOWN, self._unknown)]
+        # Without a schedule nothing is ever closed.
+        for name, check in (*checks, *([(CLOSED, self._closed)] if self.wanted.rules.schedules else [])):
             found = self._extension(name)
             if found is None:
                 self._fault(self.plan.folder, f"no extension {name} in context {CONTEXT}: put fsapp.xml back")
@@ -207,6 +209,10 @@ class _Check:
     def _unknown(self, extension: Node, actions: list[Node]) -> None:
         if not actions or actions[-1].get("application") != "hangup":
             self._fault(extension, f"{UNKNOWN} does not hang up: end it with `hangup UNALLOCATED_NUMBER`")
+
+    def _closed(self, extension: Node, actions: list[Node]) -> None:
+        if not actions or actions[-1].get("application") != "hangup":
+            self._fault(extension, f"{CLOSED} does not hang up: end it with `hangup SUBSCRIBER_ABSENT`")
 
     def _switches(self) -> None:
         """What a centre of several switches needs."""

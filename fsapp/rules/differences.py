@@ -39,7 +39,11 @@ def _keyed(document: Mapping[str, Any]) -> dict[str, Any]:
         entry["number"]: {key: value for key, value in entry.items() if key != "number"}
         for entry in document.get("number", ())
     }
-    return {**document, "number": numbers} if numbers else dict(document)
+    checks = {
+        entry.get("name") or f"no-{place}": {"place": place, **{key: entry[key] for key in entry if key != "name"}}
+        for place, entry in enumerate(document.get("check", ()), 1)
+    }
+    return {**document, **({"number": numbers} if numbers else {}), **({"check": checks} if checks else {})}
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -19,6 +19,7 @@ _DEEPEST = 6
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _KEY = re.compile(rf"\s*((?:{_PART.pattern})(?:\s*\.\s*(?:{_PART.pattern}))*)\s*=")
 _HEADER = re.compile(r"\s*(\[\[?[^\[\]]+\]\]?)\s*(?:#.*)?\Z")
+_NAMED_BY = {"number": "number", "check": "name"}  # the tables of which there may be many without a name in the header
 _PLAIN = re.compile(r"\+?[A-Za-z0-9_-]+\Z", re.ASCII)
 
 
@@ -51,11 +52,11 @@ class Folder:
 
 
 def key_text(path: Path, document: Mapping[str, Any]) -> str:
-    """`path` as people write it; a number's place in the list becomes the number itself."""
+    """`path` as people write it; the place of a number or check in its list becomes the number or name itself."""
     parts = list(path)
-    if len(parts) > 1 and parts[0] == "number" and isinstance(parts[1], int):
-        entry = document["number"][parts[1]]
-        written = entry.get("number") if isinstance(entry, Mapping) else None
+    if len(parts) > 1 and parts[0] in _NAMED_BY and isinstance(parts[1], int):
+        entry = document[str(parts[0])][parts[1]]
+        written = entry.get(_NAMED_BY[str(parts[0])]) if isinstance(entry, Mapping) else None
         parts[1] = written if isinstance(written, str) and len(written) <= 40 else f"no-{parts[1] + 1}"
     return ".".join(_key_part(str(part)) for part in parts)
 
@@ -136,7 +137,7 @@ def _add(folder: Folder, file: str, text: str) -> None:
 def _may_merge(path: Path) -> bool:
     """Whether the table at `path` may be spread over several files: the tables of names, and a campaign's stages."""
     if len(path) <= 1:
-        return path != ("centre",)
+        return path not in (("centre",), ("check",))
     return path[0] == "campaign" and (len(path) == 2 or (len(path) == 3 and path[2] == "stage"))
 
 
@@ -145,7 +146,13 @@ def _merge(
 ) -> None:
     for key, value in values.items():
         place = (*path, key)
-        if place == ("number",) and isinstance(value, list) and isinstance(into.setdefault(key, []), list):
+        if place == ("check",) and key not in into and isinstance(value, list):
+            # Their order means something, so all of them are in one file.
+            into[key] = value
+            folder.origins[place] = Origin(file, lines.get(place))
+            for index, entry in enumerate(value):
+                _remember(folder, entry, (*place, index), (*place, index), file, lines)
+        elif place == ("number",) and isinstance(value, list) and isinstance(into.setdefault(key, []), list):
             folder.origins.setdefault(place, Origin(file, lines.get(place)))
             for index, entry in enumerate(value):
                 _remember(folder, entry, (*place, len(into[key])), (*place, index), file, lines)

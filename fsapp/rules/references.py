@@ -15,7 +15,7 @@ from fsapp.core.rules import DialedNumber, Rules, StageKind
 from fsapp.rules.folder import Path
 from fsapp.rules.schema import is_region
 
-__all__ = ["Finding", "references", "warnings"]
+__all__ = ["Finding", "known", "references", "spelling", "table", "texts", "twice", "warnings"]
 
 
 class Finding(NamedTuple):
@@ -45,14 +45,9 @@ def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]
     yield from _homes(document, complete)
     yield from _addresses(document)
     for name, spec in _entries(document, "flow"):
-        yield from _known(("flow", name, "line"), spec, "line", document, complete)
-    centre = _table(document, "centre")
-    yield from _known(("centre", "unknown_flow"), centre, "flow", document, complete)
-    for name, spec in _entries(document, "list"):
-        path = ("list", name, "numbers")
-        yield from _twice(path, _texts(spec, "numbers"))
-        for number in _texts(spec, "numbers"):
-            yield from _spelling(path, number, document)
+        yield from known(("flow", name, "line"), spec, "line", document, complete)
+    centre = table(document, "centre")
+    yield from known(("centre", "unknown_flow"), centre, "flow", document, complete)
 
 
 def warnings(rules: Rules) -> Iterator[Finding]:
@@ -96,18 +91,20 @@ def _path(campaign: str, stage: str) -> Path:
     return ("campaign", campaign, "stage", stage)
 
 
-def _table(spec: object, key: str) -> Mapping[str, Any]:
+def table(spec: object, key: str) -> Mapping[str, Any]:
+    """The table at a key; an empty one where there is none."""
     value = spec.get(key) if isinstance(spec, Mapping) else None
     return value if isinstance(value, Mapping) else {}
 
 
-def _texts(spec: Mapping[str, Any], key: str) -> list[str]:
+def texts(spec: Mapping[str, Any], key: str) -> list[str]:
+    """The texts in the list at a key."""
     value = spec.get(key)
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _entries(document: Mapping[str, Any], table: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, spec in _table(document, table).items():
+def _entries(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, spec in table(document, kind).items():
         if isinstance(spec, Mapping):
             yield name, spec
 
@@ -119,20 +116,21 @@ def _stages(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, An
 
 
 def _campaign_of(path: Path, document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _table(_table(document, "campaign"), str(path[1]))
+    return table(table(document, "campaign"), str(path[1]))
 
 
 def _numbers_of(stage: Mapping[str, Any]) -> list[str]:
-    return _texts(stage, "caller_ids" if stage.get("kind") == "outbound" else "numbers")
+    return texts(stage, "caller_ids" if stage.get("kind") == "outbound" else "numbers")
 
 
 def _region(document: Mapping[str, Any]) -> str:
     """The centre's country; where that is faulty, one that understands international spelling alone."""
-    region = _table(document, "centre").get("region")
+    region = table(document, "centre").get("region")
     return region if is_region(region) else "ZZ"
 
 
-def _spelling(path: Path, written: str, document: Mapping[str, Any]) -> Iterator[Finding]:
+def spelling(path: Path, written: str, document: Mapping[str, Any]) -> Iterator[Finding]:
+    """A fault where a number is not written as calls come with it."""
     number = normalise(written, _region(document))
     if number.e164 is None or number.extension is not None:
         what = "is a short number" if number.kind is NumberKind.SHORT else "is no telephone number"
@@ -150,38 +148,40 @@ def _numbers(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
         if not isinstance(written, str):
             continue
         path: Path = ("number", index)
-        yield from _spelling((*path, "number"), written, document)
+        yield from spelling((*path, "number"), written, document)
         meant = normalise(written, _region(document)).e164 or written
         if meant in seen:
             earlier = entries[seen[meant]]["number"]
             yield Finding(path, f"is here twice, the first time as {earlier[:60]!r}; keep one of them")
         seen.setdefault(meant, index)
-        yield from _known((*path, "line"), spec, "line", document, complete)
-        yield from _known((*path, "flow"), spec, "flow", document, complete)
+        yield from known((*path, "line"), spec, "line", document, complete)
+        yield from known((*path, "flow"), spec, "flow", document, complete)
         if "line" in spec and "flow" in spec:
             yield Finding(path, "has a line and a flow; keep one, a flow leads to a line of its own")
         elif "line" not in spec and "flow" not in spec and complete and not {written, meant} & used:
             yield Finding(path, "has nothing behind it; give it a line or a flow, or name it in a stage")
 
 
-def _known(path: Path, spec: Mapping[str, Any], table: str, document: Mapping[str, Any],
-           complete: bool) -> Iterator[Finding]:
+def known(path: Path, spec: Mapping[str, Any], kind: str, document: Mapping[str, Any],
+          complete: bool) -> Iterator[Finding]:
+    """A fault where the name that is the last key's value is none of the table `kind`."""
     name = spec.get(path[-1])
-    if complete and isinstance(name, str) and name not in _table(document, table):
-        yield Finding(path, _unknown(table, name, document))
+    if complete and isinstance(name, str) and name not in table(document, kind):
+        yield Finding(path, _unknown(kind, name, document))
 
 
-def _unknown(table: str, name: str, document: Mapping[str, Any]) -> str:
-    names = [known for known in _table(document, table) if known.isprintable() and len(known) <= 40]
+def _unknown(kind: str, name: str, document: Mapping[str, Any]) -> str:
+    names = [there for there in table(document, kind) if there.isprintable() and len(there) <= 40]
     there = f"; there are {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}" if names else ""
-    header = f"[{table}.{'ID' if table == 'agent' else 'NAME'}]"
-    return f"there is no {table} {name[:60]!r}; correct it or add {header}{there}"
+    header = f"[{kind}.{'ID' if kind == 'agent' else 'NAME'}]"
+    return f"there is no {kind} {name[:60]!r}; correct it or add {header}{there}"
 
 
-def _twice(path: Path, names: Iterable[str]) -> Iterator[Finding]:
-    twice = sorted(name for name, times in Counter(names).items() if times > 1)
-    if twice:
-        yield Finding(path, f"names {', '.join(repr(name[:60]) for name in twice[:8])} twice; keep one")
+def twice(path: Path, names: Iterable[str]) -> Iterator[Finding]:
+    """A fault where a name is there more than once."""
+    found = sorted(name for name, times in Counter(names).items() if times > 1)
+    if found:
+        yield Finding(path, f"names {', '.join(repr(name[:60]) for name in found[:8])} twice; keep one")
 
 
 def _stage(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any],
@@ -195,9 +195,9 @@ def _stage(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any],
             better = "; write caller_ids" if key == "numbers" else "; write numbers" if key == "caller_ids" else ""
             yield Finding((*path, key), f"belongs to no stage of kind {kind!r}{better or '; remove it'}")
     key = "caller_ids" if kind == "outbound" else "numbers"
-    yield from _twice((*path, key), _numbers_of(spec))
+    yield from twice((*path, key), _numbers_of(spec))
     for number in dict.fromkeys(_numbers_of(spec)):
-        wrong = list(_spelling((*path, key), number, document))
+        wrong = list(spelling((*path, key), number, document))
         yield from wrong
         if not wrong and declared is not None and number not in declared:
             yield Finding((*path, key), f"{number} is no number of the centre; add it with [[number]]")
@@ -218,21 +218,21 @@ def _claims(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _known_agents(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any],
                   complete: bool) -> Iterator[Finding]:
-    agents = _texts(spec, "agents")
-    yield from _twice(path, agents)
+    agents = texts(spec, "agents")
+    yield from twice(path, agents)
     for agent in dict.fromkeys(agents):
-        if complete and agent not in _table(document, "agent"):
+        if complete and agent not in table(document, "agent"):
             yield Finding(path, _unknown("agent", agent, document))
 
 
 def _members(spec: Mapping[str, Any], document: Mapping[str, Any]) -> set[str]:
-    groups = _table(document, "group")
-    named = {agent for group in _texts(spec, "groups") for agent in _texts(_table(groups, group), "agents")}
-    named |= set(_texts(spec, "agents"))
-    wanted = set(_texts(spec, "skills"))
+    groups = table(document, "group")
+    named = {agent for group in texts(spec, "groups") for agent in texts(table(groups, group), "agents")}
+    named |= set(texts(spec, "agents"))
+    wanted = set(texts(spec, "skills"))
     if not wanted:
         return named
-    skilled = {agent for agent, own in _entries(document, "agent") if wanted <= _table(own, "skills").keys()}
+    skilled = {agent for agent, own in _entries(document, "agent") if wanted <= table(own, "skills").keys()}
     return named & skilled if named else skilled
 
 
@@ -254,26 +254,26 @@ def _campaign_staff(path: Path, spec: Mapping[str, Any], document: Mapping[str, 
 
 
 def _who(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
-    groups = _texts(spec, "groups")
-    yield from _twice((*path, "groups"), groups)
+    groups = texts(spec, "groups")
+    yield from twice((*path, "groups"), groups)
     for group in dict.fromkeys(groups):
-        if complete and group not in _table(document, "group"):
+        if complete and group not in table(document, "group"):
             yield Finding((*path, "groups"), _unknown("group", group, document))
     yield from _known_agents((*path, "agents"), spec, document, complete)
-    skills = _texts(spec, "skills")
-    yield from _twice((*path, "skills"), skills)
-    known = {skill for _, agent in _entries(document, "agent") for skill in _table(agent, "skills")}
+    skills = texts(spec, "skills")
+    yield from twice((*path, "skills"), skills)
+    skilled = {skill for _, agent in _entries(document, "agent") for skill in table(agent, "skills")}
     for skill in dict.fromkeys(skills):
-        if complete and skill not in known:
+        if complete and skill not in skilled:
             yield Finding((*path, "skills"), f"no agent has the skill {skill[:60]!r}; correct it or give it to one")
 
 
 def _priorities(path: Path, spec: Mapping[str, Any], members: set[str], document: Mapping[str, Any],
                 complete: bool) -> Iterator[Finding]:
-    for agent in _table(spec, "priority"):
+    for agent in table(spec, "priority"):
         if complete and agent not in members:
             message = _unknown("agent", agent, document)
-            if agent in _table(document, "agent"):
+            if agent in table(document, "agent"):
                 message = "does not work here; add this agent to agents or remove the priority"
             yield Finding((*path, "priority", agent), message)
 
@@ -303,7 +303,7 @@ def _addresses(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _homes(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
     """Switches that are not there, and agents whose queues would be on several: none of these knows of the others."""
-    centre = _table(document, "centre")
+    centre = table(document, "centre")
     switches = [name for name, _ in _entries(document, "switch")]
     if len(switches) > 1 and "home" not in centre and complete:
         yield Finding(("centre", "home"), f"is missing; say which of {', '.join(switches[:8])} is the home of queues")
@@ -311,15 +311,16 @@ def _homes(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
     places: list[tuple[Path, Mapping[str, Any], Mapping[str, Any]]] = [(("centre",), centre, {})]
     places += [(("line", name), spec, spec) for name, spec in _entries(document, "line")]
     places += [(("group", name), spec, {"agents": spec.get("agents")}) for name, spec in _entries(document, "group")]
+    places += [(("list", name), spec, spec) for name, spec in _entries(document, "list") if texts(spec, "agents")]
     places += [(("campaign", name), spec, {}) for name, spec in _entries(document, "campaign")]
     places += [(path, spec, {**_campaign_of(path, document), **spec}) for path, spec in _stages(document)]
     serves = {name: {str(spec.get("home", home))} for name, spec in _entries(document, "agent")}
     for path, spec, whole in places:
-        yield from _known((*path, "home"), spec, "switch", document, complete)
+        yield from known((*path, "home"), spec, "switch", document, complete)
         for agent in _members(whole, document):
             serves.setdefault(agent, set()).add(str(whole.get("home", home)))
     for name, spec in _entries(document, "agent"):
-        yield from _known(("agent", name, "home"), spec, "switch", document, complete)
+        yield from known(("agent", name, "home"), spec, "switch", document, complete)
         if complete and len(serves[name]) > 1:
             yield Finding(("agent", name, "home"), f"has queues on {len(serves[name])} switches, which do not know of "
                           "each other's calls; give all lines, stages and groups of this agent one home")

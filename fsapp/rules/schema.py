@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from fsapp.core.clean import clean_name
 from fsapp.core.model import CallClass
+from fsapp.core.schedule import is_timezone, read_days_off, read_exception, read_hours
 
 __all__ = ["AgentId", "Document", "Name", "is_region", "known_keys"]
 
@@ -33,8 +34,9 @@ def _name(value: str) -> str:
 
 
 def _line_name(value: str) -> str:
-    if value.startswith(("agent-", "group-")):
-        raise ValueError('begins like the queue of an agent or a group; choose a name without "agent-" or "group-"')
+    if value.startswith(("agent-", "group-", "list-")):
+        raise ValueError('begins like the queue of an agent, a group or a list; choose a name without "agent-", '
+                         '"group-" or "list-"')
     return _name(value)
 
 
@@ -90,6 +92,27 @@ def is_region(value: object) -> bool:
 def _region(value: str) -> str:
     if not is_region(value):
         raise ValueError('is no country; write its two capital letters, for example "RS"')
+    return value
+
+
+def _timezone(value: str) -> str:
+    if not is_timezone(value):
+        raise ValueError('is no time zone; write for example "Europe/Belgrade"')
+    return value
+
+
+def _hours(value: str) -> str:
+    read_hours(value)
+    return value
+
+
+def _holiday(value: str) -> str:
+    read_days_off([value])
+    return value
+
+
+def _exception(value: str) -> str:
+    read_exception(value)
     return value
 
 
@@ -155,6 +178,9 @@ class Number(_Table):
     priority: Annotated[int, Field(ge=0, le=99)] = 0
     line: LineName | None = None
     flow: Name | None = None
+    schedule: Name | None = None
+    closed_line: LineName | None = None
+    closed_flow: Name | None = None
 
 
 class _Staffed(_Sticky):
@@ -186,7 +212,8 @@ class Campaign(_Staffed, _Callback):
 
 
 class Line(_Place):
-    pass
+    schedule: Name | None = None
+    closed_line: LineName | None = None
 
 
 class Group(_Table):
@@ -209,9 +236,38 @@ class Flow(_Table):
     line: LineName
 
 
-class VipList(_Table):
-    vip: Annotated[int, Field(ge=0, le=9)]
+class _Leading(_Table):
+    """What a list or a check leads callers to."""
+
+    agent: AgentId | None = None
+    group: Name | None = None
+    line: LineName | None = None
+    stage: Text | None = None
+
+
+class NumberList(_Leading):
     numbers: list[str]
+    vip: Annotated[int, Field(ge=0, le=9)] = 0
+    agents: list[AgentId] = []
+    priority: dict[AgentId, AgentPriority] = {}
+    wait_s: Wait | None = None
+    strategy: Strategy | None = None
+    home: Name | None = None
+
+
+class Check(_Leading):
+    name: Name | None = None
+    callers: list[str] = Field([], alias="from")
+    called: list[str] = Field([], alias="to")
+    schedule: Name | None = None
+    then: Name | None = Field(None, alias="next")
+
+
+class Schedule(_Table):
+    timezone: Annotated[str, AfterValidator(_timezone)]
+    hours: list[Annotated[str, AfterValidator(_hours)]] = []
+    holidays: list[Annotated[str, AfterValidator(_holiday)]] = []
+    exceptions: list[Annotated[str, AfterValidator(_exception)]] = []
 
 
 class Switch(_Table):
@@ -233,14 +289,16 @@ class Document(_Table):
     group: dict[Name, Group] = {}
     agent: dict[AgentId, Agent] = {}
     flow: dict[Name, Flow] = {}
-    lists: dict[Name, VipList] = Field({}, alias="list")
+    lists: dict[Name, NumberList] = Field({}, alias="list")
+    check: list[Check] = []
+    schedule: dict[Name, Schedule] = {}
     ring: Rings = Rings()
     switch: dict[Name, Switch] = {}
 
 
 _TABLES: dict[str, type[_Table]] = {
     "centre": Centre, "number": Number, "campaign": Campaign, "line": Line, "group": Group, "agent": Agent,
-    "flow": Flow, "list": VipList, "ring": Rings, "switch": Switch,
+    "flow": Flow, "list": NumberList, "check": Check, "schedule": Schedule, "ring": Rings, "switch": Switch,
 }
 
 

@@ -19,7 +19,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
 def _table(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     """The table's own keys first, then the tables inside it. Agents' priorities stand inline, as people write them."""
     inner = [key for key, value in spec.items() if isinstance(value, Mapping) and key != "priority"]
-    own = [key for key in spec if key not in inner and (path or key != "number")]
+    own = [key for key in spec if key not in inner and (path or key not in ("number", "check"))]
     if path and (own or not inner):
         yield f"\n[{key_text(path, {})}]"
     for key in own:
@@ -27,9 +27,10 @@ def _table(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     for key in inner:
         yield from _table(spec[key], (*path, key))
     if not path:
-        for entry in spec.get("number", ()):
-            yield "\n[[number]]"
-            yield from (f"{key} = {_value(value)}" for key, value in entry.items())
+        for table in ("number", "check"):
+            for entry in spec.get(table, ()):
+                yield f"\n[[{table}]]"
+                yield from (f"{key} = {_value(value)}" for key, value in entry.items())
 
 
 def _value(value: Any) -> str:

@@ -133,11 +133,13 @@ PROTOCOL = [
     ("fsapp-fallback", {"cc_cause": "answered", "fsapp_queue": "agent-1@x"}, "sched_cancel ${fsapp_patience_id}"),
     ("fsapp-fallback", {"cc_cause": "cancel", "fsapp_queue": "agent-1@x"}, "set fsapp_queue=helpdesk@fsapp"),
     ("fsapp-fallback", {"cc_cause": "cancel", "fsapp_queue": "group-a@x"}, "set fsapp_queue=helpdesk@fsapp"),
+    ("fsapp-fallback", {"cc_cause": "cancel", "fsapp_queue": "list-a@x"}, "set fsapp_queue=helpdesk@fsapp"),
     ("fsapp-fallback", {"cc_cause": "cancel", "fsapp_queue": "helpdesk@x"}, "transfer fsapp-queue XML fsapp"),
     ("fsapp-fallback", {"caller_id_number": "+1"}, "set fsapp_class=service"),
     ("fsapp-fallback", {"caller_id_number": "+1;x"}, "set caller_id_number=anonymous"),
     ("fsapp-fallback", {"caller_id_name": "a|b"}, "set caller_id_name=unknown"),
     ("fsapp-unknown", {}, "sched_cancel ${fsapp_patience_id}"),
+    ("fsapp-closed", {}, "sched_cancel ${fsapp_patience_id}"),
     ("fsapp-goodbye", {}, "pre_answer"),
 ]
 
@@ -157,7 +159,7 @@ def test_who_has_talked_is_done_when_fsapp_is_down():
 @pytest.mark.parametrize(("extension", "last"), [
     ("fsapp-visit", "transfer fsapp-fallback XML fsapp"), ("fsapp-queue", "transfer fsapp-return XML fsapp"),
     ("fsapp-fallback", "transfer fsapp-queue XML fsapp"), ("fsapp-unknown", "hangup UNALLOCATED_NUMBER"),
-    ("fsapp-goodbye", "hangup NORMAL_TEMPORARY_FAILURE"),
+    ("fsapp-goodbye", "hangup NORMAL_TEMPORARY_FAILURE"), ("fsapp-closed", "hangup SUBSCRIBER_ABSENT"),
 ])
 def test_where_a_call_of_the_project_is_led_in_the_end(extension, last):
     found = load_folder(PROJECT).hunt("fsapp", Caller(extension, caller_id_number="+1"), lambda _action: None)

@@ -205,7 +205,7 @@ def test_without_rules_the_call_is_left_to_the_dialplan(visit: Callable[..., Vis
 
 
 @pytest.mark.parametrize("extension", [
-    "fsapp-queue", "fsapp-return", "fsapp-fallback", "fsapp-unknown", "fsapp-goodbye",
+    "fsapp-queue", "fsapp-return", "fsapp-fallback", "fsapp-unknown", "fsapp-closed", "fsapp-goodbye",
 ])
 def test_a_call_the_dialplan_has_taken_elsewhere_is_left_alone(visit: Callable[..., Visit], extension: str) -> None:
     done = visit(channel("0115550300", destination=extension))

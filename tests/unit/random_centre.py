@@ -9,6 +9,7 @@ NUMBERS = [f"+38111555{suffix:04}" for suffix in range(100, 108)]
 CALLERS = [f"+38160123{suffix:04}" for suffix in range(4560, 4572)]
 AGENTS = [str(1001 + offset) for offset in range(8)]
 NOW = 1_800_000_000.0
+_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def _some(random: Random, values: list[str], most: int) -> list[str]:
@@ -73,13 +74,74 @@ def random_document(random: Random) -> dict[str, Any]:
         elif chance < 0.5 or number not in named:
             entry["flow"] = "main"
         entries.append(entry)
-    lists = {f"list-{index}": {"vip": random.randint(0, 9), "numbers": _some(random, CALLERS, 5)} for index in range(2)}
+    fresh = [f"{campaign}/{name}" for campaign, whole in campaigns.items() for name, stage in whole["stage"].items()
+             if stage["kind"] == "new-customers"]
+    lists = {f"list-{index}": _list(random, groups, lines, fresh) for index in range(random.randint(0, 3))}
     agents = {agent: {"name": f"agent {agent}", "email": f"a{agent}@example.com"} for agent in AGENTS}
+    schedules = {f"schedule-{index}": {"timezone": "UTC", "hours": [
+        f"{day} 00:00-24:00" for day in random.sample(_DAYS, random.randint(1, 6))]} for index in range(2)}
+    _close(random, entries, lines)
     centre: dict[str, Any] = {"region": "RS"}
     if random.random() < 0.6:
         centre["unknown_flow"] = "main"
     return {"centre": centre, "number": entries, "campaign": campaigns, "line": lines, "flow": flows,
-            "group": groups, "agent": agents, "list": lists}
+            "group": groups, "agent": agents, "list": lists, "schedule": schedules,
+            "check": _checks(random, groups, lines, fresh)}
+
+
+def _lead(random: Random, groups: dict[str, Any], lines: dict[str, Any], fresh: list[str]) -> dict[str, Any]:
+    spec: dict[str, Any] = {}
+    for key, there in (("agent", AGENTS), ("group", sorted(groups)), ("line", sorted(lines)), ("stage", fresh)):
+        if there and random.random() < 0.35:
+            spec[key] = random.choice(there)
+    return spec
+
+
+def _list(random: Random, groups: dict[str, Any], lines: dict[str, Any], fresh: list[str]) -> dict[str, Any]:
+    numbers = _some(random, CALLERS, 4)
+    if random.random() < 0.3:
+        numbers.append(random.choice(["+38160*", "+381601234*", "+38160123456*", CALLERS[0][:-1] + "*"]))
+    spec: dict[str, Any] = {"numbers": numbers}
+    if random.random() < 0.6:
+        spec["vip"] = random.randint(0, 9)
+    if random.random() < 0.5:
+        spec |= _lead(random, groups, lines, fresh)
+        if random.random() < 0.3:
+            spec["agents"] = random.sample(AGENTS, 2)
+    return spec
+
+
+def _checks(random: Random, groups: dict[str, Any], lines: dict[str, Any], fresh: list[str]) -> list[dict[str, Any]]:
+    """A chain of checks: each may lead on to one that stands behind it."""
+    checks: list[dict[str, Any]] = []
+    count = random.choice([0, 0, 1, 2, 3, 4])
+    for place in range(count):
+        check: dict[str, Any] = {"name": f"check-{place}", **_lead(random, groups, lines, fresh)}
+        if random.random() < 0.7:
+            check["from"] = random.sample(["+381601234", "+38160123456", "+38160", "anonymous", "+1"], 2)
+        if random.random() < 0.4 or "from" not in check:
+            check["to"] = random.sample(["+3811155501", "+38111555", *NUMBERS], 3)
+        if random.random() < 0.2:
+            check["schedule"] = random.choice(["schedule-0", "schedule-1"])
+        if random.random() < 0.4 or not {"agent", "group", "line", "stage"} & check.keys():
+            check["next"] = random.choice(["end", *[f"check-{later}" for later in range(place + 1, count)]])
+        checks.append(check)
+    return checks
+
+
+def _close(random: Random, entries: list[dict[str, Any]], lines: dict[str, Any]) -> None:
+    """Give some lines and numbers a schedule, and where their calls go meanwhile; never in a ring."""
+    names = sorted(lines)
+    for place, name in enumerate(names):
+        if random.random() < 0.3:
+            lines[name]["schedule"] = random.choice(["schedule-0", "schedule-1"])
+            if place and random.random() < 0.7:
+                lines[name]["closed_line"] = random.choice(names[:place])
+    for entry in entries:
+        if random.random() < 0.15:
+            entry["schedule"] = random.choice(["schedule-0", "schedule-1"])
+            if random.random() < 0.6:
+                entry["closed_line"] = random.choice(names)
 
 
 def random_customer(random: Random, document: dict[str, Any]) -> dict[str, Any]:

@@ -95,7 +95,8 @@ def test_a_call_and_all_its_later_visits_are_decided_as_by_serve(seed: int, name
         wanted = variables(decision, "", again=arrival.call.earlier is not None) | arrival.renamed
         source = Known(rules, facts)
         run(session, source)
-        extension = "fsapp-queue" if decision.target else "fsapp-unknown"
+        nowhere = "fsapp-closed" if decision.reason.endswith("closed") else "fsapp-unknown"
+        extension = "fsapp-queue" if decision.target else nowhere
         assert session.went[visit:] == [f"{extension} XML fsapp"]
         assert session.variables["fsapp_reason"] == f"fallback-{decision.reason.removeprefix('fallback-')}"
         assert session.variables["fsapp_decision"] == source.events[0]["id"]

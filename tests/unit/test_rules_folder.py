@@ -69,7 +69,7 @@ def test_the_example_centre_is_sound_and_as_designed():
         "renewals/first-call": sales, "web-leads/new": sales, "helpdesk": support, "vip": support}
     assert [agent.email for agent in rules.agents.values()] == [
         f"{name}@example.com" for name in ("ana", "boris", "ceca", "dejan", "eva", "filip")]
-    assert rules.vips == {}
+    assert rules.lists == {}
 
 
 @pytest.mark.parametrize(("text", "where", "said"), [
