@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fsapp.core.model import NumberKind
 from fsapp.core.numbers import normalise
-from fsapp.core.rules import DialedNumber, Rules, StageKind
+from fsapp.core.rules import DialedNumber, Rules, Stage, StageKind, Stickiness
 from fsapp.rules.folder import Path
 from fsapp.rules.schema import is_region
 
@@ -52,6 +52,7 @@ def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]
 
 def warnings(rules: Rules) -> Iterator[Finding]:
     """What a sound document would do that its author may not want."""
+    yield from _of_no_use(rules)
     for number in rules.numbers.values():
         stage = number.new_customers
         if stage is not None and not stage.answering:
@@ -75,6 +76,26 @@ def warnings(rules: Rules) -> Iterator[Finding]:
     for agent in rules.agents:
         if agent not in grouped:
             yield Finding(("agent", agent), "is in no group; add this agent to one, so that somebody stands in")
+
+
+def _of_no_use(rules: Rules) -> Iterator[Finding]:
+    """What is said of stickiness or direct callback where there is none."""
+    sticky = {stage.campaign for stage in rules.stages.values() if stage.stickiness is not Stickiness.NONE}
+    for place in (*rules.stages.values(), *rules.lines.values()):
+        path = _path(place.campaign, place.name) if isinstance(place, Stage) else ("line", place.name)
+        if place.stickiness is not Stickiness.NONE or (isinstance(place, Stage) and place.campaign in sticky):
+            continue
+        for key in ("busy", "scope"):
+            if getattr(place.sticky, key) is not getattr(rules.sticky, key):
+                yield Finding(path, f"sticky_{key} says nothing here, where nobody is sticky: set stickiness")
+    off = not any(said.get("direct_callback") for said in (
+        rules.callback, *(one.callback for one in (*rules.agents.values(), *rules.stages.values()))))
+    for path, said in (
+        *((_path(stage.campaign, stage.name), stage.callback) for stage in rules.stages.values()),
+        *((("agent", agent.id), agent.callback) for agent in rules.agents.values()),
+    ):
+        if off and "direct_callback_s" in said:
+            yield Finding(path, "direct_callback_s says nothing while direct_callback is 0 everywhere: set that to 1-4")
 
 
 def _trap(number: DialedNumber, strict: bool) -> str:

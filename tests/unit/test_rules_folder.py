@@ -314,3 +314,33 @@ def test_an_empty_table_is_a_difference():
     assert [str(change) for change in diff({"line": {}}, {"line": {"a": {}}})] == ["+ line.a = {}"]
     assert [str(change) for change in diff({}, {"number": [{"number": "+381115550100"}]})] == [
         "+ number.+381115550100 = {}"]
+
+
+@pytest.mark.parametrize(("text", "place", "said"), [
+    ('[line.other]\nagents = ["1001"]\nsticky_busy = "any"', "line.other", "sticky_busy says nothing"),
+    ('[campaign.c]\nagents = ["1001"]\nsticky_scope = "place"\n[campaign.c.stage.s]\nkind = "outbound"\n'
+     'caller_ids = ["+381115550100"]', "campaign.c.stage.s", "sticky_scope says nothing"),
+    ('[agent.1002]\nname = "b"\nemail = "b@example.com"\ndirect_callback_s = 60\n[group.b]\nagents = ["1002"]',
+     "agent.1002", "direct_callback_s says nothing"),
+])
+def test_what_is_said_in_vain_is_warned_of(tmp_path, text, place, said):
+    (tmp_path / "sound.toml").write_text(SOUND)
+    (tmp_path / "x.toml").write_text(text)
+    checked = check(tmp_path)
+    assert checked.faults == ()
+    [line] = checked.warnings
+    assert place in line
+    assert said in line
+
+
+@pytest.mark.parametrize(("text", "key"), [
+    ("direct_callback = 5", "direct_callback"), ("direct_callback = true", "direct_callback"),
+    ("direct_callback_s = 59", "direct_callback_s"), ("direct_callback_s = 7776001", "direct_callback_s"),
+    ("sticky_talk_s = -1", "sticky_talk_s"), ("sticky_days = 0", "sticky_days"),
+    ('sticky_busy = "never"', "sticky_busy"), ('sticky_scope = "group"', "sticky_scope"),
+    ("direct_calback = 1", "direct_callback"),
+])
+def test_faulty_keys_of_callback_and_stickiness(faults_of, text, key):
+    [fault] = faults_of(f'[campaign.c]\nagents = ["1001"]\n{text}\n[campaign.c.stage.s]\nkind = "outbound"\n'
+                        'caller_ids = ["+381115550100"]')
+    assert key in fault
