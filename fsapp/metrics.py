@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
     "ARRIVED", "CARRIED", "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING",
-    "FLOOR", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP",
+    "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP",
     "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
     "WAITS_FORETOLD", "WAIT_ERROR_SECONDS",
 ]
@@ -23,6 +23,7 @@ DECISION_SECONDS = Histogram("fsapp_decision_seconds", "Facts and decision", buc
 DEGRADED = Counter("fsapp_decisions_degraded", "Decisions made without Redis", registry=REGISTRY)
 CARRIED = Counter("fsapp_calls_carried", "Calls sent to the switch where their queue is", ["to"], registry=REGISTRY)
 ARRIVED = Counter("fsapp_calls_arrived", "Calls another switch carried here", ["outcome"], registry=REGISTRY)
+FLOWS = Counter("fsapp_flows", "Flows by how they ended", ["end"], registry=REGISTRY)
 REDIS_UP = Gauge("fsapp_redis_up", "1 while Redis answers", registry=REGISTRY)
 EVENTS_WAITING = Gauge("fsapp_events_waiting", "Events kept in memory until Redis takes them", registry=REGISTRY)
 EVENTS_LOST = Counter("fsapp_events_lost", "Events dropped since the memory for them was full", registry=REGISTRY)

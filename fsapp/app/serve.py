@@ -8,9 +8,10 @@ import gevent
 from gevent.event import Event
 
 from fsapp.core.rules import Rules
-from fsapp.errors import StateRefused, StateUnavailable
+from fsapp.errors import StateError, StateRefused, StateUnavailable
 from fsapp.health import HealthServer
 from fsapp.log import get_logger
+from fsapp.lookup import Lookup
 from fsapp.metrics import RULES_VERSION
 from fsapp.settings import Settings, split_address
 from fsapp.spawn import spawn
@@ -20,6 +21,7 @@ from fsapp.state.connection import check, connect
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.state.store import Store
 from fsapp.state.wire import Wire
+from fsapp.telephony.flow_runner import FlowRunner
 from fsapp.telephony.handler import Visits
 from fsapp.telephony.server import Server
 
@@ -81,7 +83,8 @@ class Serve:
         )
         self._watcher = RulesWatcher(RulesStore(client), self._in_force.take)
         self._stopped = Event()
-        visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules)
+        flows = FlowRunner(self._events.write, Lookup(), self._rules_of)
+        visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules, flows)
         self.server = Server(
             split_address(settings.listen), visits, max_visits=settings.max_visits,
             first_word_s=settings.first_word_s, visit_s=settings.visit_s, drain_s=settings.drain_s,
@@ -107,6 +110,15 @@ class Serve:
             _log.error("redis_unfit", error=str(error))
         except StateUnavailable:
             return
+
+    def _rules_of(self, version: int) -> Rules | None:
+        """The rules that a caller came into a flow with, who was there when another process ended."""
+        try:
+            found = RulesStore(self._client).get(version)
+            return found.rules() if found else None
+        except StateError as error:
+            _log.warning("version_unreadable", version=version, error=str(error))
+            return None
 
     def run(self) -> None:
         """Serve until `stop`."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from fsapp.core.choose import CLOSED
 from fsapp.core.clean import clean_name, clean_number
+from fsapp.core.flow.state import left
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, CallClass, Decision, Target
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import Rules
@@ -71,6 +72,8 @@ def course(arrival: Arrival, decision: Decision, decision_id: str, at: float, ru
     found = arrival.renamed | variables(decision, decision_id, again=again) | ring(decision, rules, again=again)
     if not arrival.recording:
         found |= recording(decision, rules, at, arrival.call.caller, arrival.uuid)
+    if arrival.flow is not None:
+        found |= left(arrival.flow)
     events = (routed(arrival, decision, decision_id, at),)
     if decision.target is None:
         closed = decision.reason.endswith(CLOSED)  # whatever stands before: fallback-, degraded-

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fsapp.core.model import DEGRADED_REASON, Call, CallClass, Contact, Facts, Right, Step
-from fsapp.core.rules import DialedNumber, Line, Rules, Stage
+from fsapp.core.rules import DialedNumber, Flow, Line, Rules, Stage
 
 __all__ = ["Classified", "classify"]
 
@@ -26,7 +26,8 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class Classified(NamedTuple):
     """A class with the place it leads to: a stage or a service line; both None when the number is not ours.
 
-    `base_score` is that of an earlier visit where its class is kept, else None.
+    `base_score` is that of an earlier visit where its class is kept, else None. `flow`: to be run through
+    first. `agent`: whom a flow has led to.
     """
 
     call_class: CallClass | None
@@ -36,6 +37,8 @@ class Classified(NamedTuple):
     contact_id: str | None = None
     right: Right | None = None
     base_score: int | None = None
+    flow: str | None = None
+    agent: str | None = None
 
 
 def classify(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Step]) -> Classified:
@@ -54,9 +57,10 @@ def classify(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[
     found = (
         _callback(call, facts, rules, called, right, trace)
         or (called and _new_customer(call, facts, called, trace))
-        or (called and _service(facts, rules, called, trace))
+        or _led(call, rules, called, trace)
+        or (called and _service(call, facts, rules, called, trace))
         or (called and facts.degraded and _presumed_callback(called, trace))
-        or _not_ours(rules, called, trace)
+        or _not_ours(call, rules, called, trace)
     )
     return found._replace(reason=f"{DEGRADED_REASON}{found.reason}") if facts.degraded else found
 
@@ -164,11 +168,30 @@ def _new_customer(call: Call, facts: Facts, called: DialedNumber, trace: list[St
     return Classified(CallClass.NEW_CUSTOMER, "new-caller", stage)
 
 
-def _service(facts: Facts, rules: Rules, called: DialedNumber, trace: list[Step]) -> Classified | None:
+def _led(call: Call, rules: Rules, called: DialedNumber | None, trace: list[Step]) -> Classified | None:
+    """A flow has led the call somewhere, whatever the rules say of its number by now; unless that is gone."""
+    led = call.led
+    if led is None:
+        return None
+    fact = f"{led.flow} went {' > '.join(led.path) or 'nowhere'}"
+    line = rules.lines.get(led.line)
+    if line is None:
+        trace.append(Step("flow", fact, f"there is no line {led.line} any more"))
+        return None
+    trace.append(Step("flow", fact, f"service, line {line.name}{f', agent {led.agent}' if led.agent else ''}"))
+    return Classified(CallClass.SERVICE, "flow" if called else "unknown-number", line, agent=led.agent)
+
+
+def _flow(call: Call, flow: Flow) -> str | None:
+    """The flow's name where it is still to be run."""
+    return flow.name if flow.start is not None and call.led is None else None
+
+
+def _service(call: Call, facts: Facts, rules: Rules, called: DialedNumber, trace: list[Step]) -> Classified | None:
     if called.flow is not None:
         flow = called.flow
         trace.append(Step("service", f"flow {flow.name} answers this number", f"service, line {flow.line}"))
-        return Classified(CallClass.SERVICE, "flow", rules.lines[flow.line])
+        return Classified(CallClass.SERVICE, "flow", rules.lines[flow.line], flow=_flow(call, flow))
     line = called.line
     if line is None:
         return None
@@ -188,11 +211,11 @@ def _presumed_callback(called: DialedNumber, trace: list[Step]) -> Classified | 
     return Classified(CallClass.CALLBACK, "presumed-callback", stage)
 
 
-def _not_ours(rules: Rules, called: DialedNumber | None, trace: list[Step]) -> Classified:
+def _not_ours(call: Call, rules: Rules, called: DialedNumber | None, trace: list[Step]) -> Classified:
     reason = "unknown-number" if called is None else "no-line"
     flow = rules.flows.get(rules.unknown_flow or "")
     if flow is not None:
         trace.append(Step("default", f"the default flow is {flow.name}", f"service at line {flow.line}"))
-        return Classified(CallClass.SERVICE, reason, rules.lines[flow.line])
+        return Classified(CallClass.SERVICE, reason, rules.lines[flow.line], flow=_flow(call, flow))
     trace.append(Step("default", "nothing takes this call", "a message and a hangup"))
     return Classified(None, reason, None)

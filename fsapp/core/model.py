@@ -14,7 +14,7 @@ from fsapp.core.availability import NOBODY_KNOWS, Availability
 
 __all__ = [
     "DEGRADED", "DEGRADED_REASON", "FALLBACK_REASON", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision",
-    "Earlier", "Facts", "NumberKind", "PhoneNumber", "Right", "Step", "Sticky", "Talk", "Target",
+    "Earlier", "Facts", "Led", "NumberKind", "PhoneNumber", "Right", "Step", "Sticky", "Talk", "Target",
 ]
 
 
@@ -148,13 +148,27 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
+class Led:
+    """Where a flow has led a call: to a line, first to one agent. `path`: the blocks it went through."""
+
+    flow: str
+    line: str
+    agent: str | None = None
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """One inbound call at one visit. `name` is the cleaned display name, never used to decide."""
+    """One inbound call at one visit. `name` is the cleaned display name, never used to decide.
+
+    `led`: by a flow, at this visit.
+    """
 
     caller: PhoneNumber
     called: PhoneNumber
     name: str = ""
     earlier: Earlier | None = None
+    led: Led | None = None
 
 
 class Step(NamedTuple):
@@ -178,7 +192,8 @@ class Decision:
     """Where a call goes and why.
 
     `call_class` None means that the number called is not ours, or that all is closed: the caller hears so and is let
-    go. `targets` are all places in order, `target` the one for this visit.
+    go. `targets` are all places in order, `target` the one for this visit. `flow`: the one the caller is to run through
+    first; who cannot run it goes to the target at once.
     """
 
     call_class: CallClass | None
@@ -194,6 +209,7 @@ class Decision:
     trace: tuple[Step, ...] = ()
     rules_version: int = 0
     degraded: bool = False
+    flow: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """The shape that `fsapp explain --json` prints; absent things are None."""

@@ -50,6 +50,7 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
         trace=tuple(trace),
         rules_version=rules.version,
         degraded=facts.degraded,
+        flow=found.flow,
     )
 
 
@@ -68,6 +69,8 @@ def _targets(
     trace: list[Step],
 ) -> tuple[Target, ...]:
     offers = Offers(place, facts.availability, rules, now, trace)
+    if found.agent is not None:
+        offers.agent(found.agent, "flow", "was led to")
     if found.right is not None:
         offers.agent(found.right.agent, "direct callback", "holds a right to")
     if found.contact is not None and found.contact.agent:

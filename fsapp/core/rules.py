@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from fsapp.core.callback_rights import CallbackRule, callback_rule, said_of_callback
+from fsapp.core.flow.blocks import Flow, flow_from
 from fsapp.core.lists import Check, Listed, NumberList, checks_from, lists_from
 from fsapp.core.model import CallClass
 from fsapp.core.people import DEFAULT_AGENT_PRIORITY, DEFAULT_STRATEGY, Agent, Group, agents_from, groups_from, staff
@@ -126,14 +127,6 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """A scenario callers of a number run through; `line` is where it leads when nothing else is said."""
-
-    name: str
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
 class DialedNumber:
     """A number of the centre with everything behind it; outside its schedule the closed flow or line, or a message."""
 
@@ -166,7 +159,7 @@ class Rules:
     `switches` maps a switch's name to where other switches reach it (HOST:PORT of SIP); empty for a centre with one.
     `rings` maps a class to the Alert-Info its calls ring with; `breaks` are the reasons for a break, empty: any.
     `record_days`: how long recordings are kept where no place says otherwise. `callback`: what the centre says of
-    direct callback, `sticky` what it says of stickiness.
+    direct callback, `sticky` what it says of stickiness. `lists`: the numbers of each.
     """
 
     version: int
@@ -243,7 +236,7 @@ def _build(document: Mapping[str, Any], version: int) -> Rules:
         for name, spec in campaign_spec.get("stage", {}).items()
         for stage in [_stage(campaign, name, {**campaign_spec, **spec}, domain, groups, agents, centre, home)]
     }
-    flows = {name: Flow(name, spec["line"]) for name, spec in document.get("flow", {}).items()}
+    flows = {name: flow_from(name, spec) for name, spec in document.get("flow", {}).items()}
     lists = lists_from(document)
     queues = [*_queues(domain, agents, groups, stages, lines), *_list_queues(document, domain, lists, home)]
     rings = {CallClass(name): text for name, text in document.get("ring", {}).items()}

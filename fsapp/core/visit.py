@@ -12,13 +12,15 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fsapp.core.clean import clean_name, clean_number, clean_text
+from fsapp.core.flow.state import NO_STATE, State, read_state
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, Call, CallClass, Decision, Earlier
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import MAIN
 from fsapp.core.score import MAX_SCORE
 
 __all__ = [
-    "CARRIED", "CLOSED_EXTENSION", "CONTEXT", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION", "Arrival",
+    "CARRIED", "CLOSED_EXTENSION", "CONTEXT", "FALLBACK_EXTENSION", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION",
+    "Arrival",
     "as_fallback", "ended", "event_id", "from_variables", "read_arrival", "routed", "variables",
 ]
 
@@ -27,6 +29,7 @@ CONTEXT = "fsapp"
 QUEUE_EXTENSION = "fsapp-queue"
 UNKNOWN_EXTENSION = "fsapp-unknown"
 CLOSED_EXTENSION = "fsapp-closed"
+FALLBACK_EXTENSION = "fsapp-fallback"
 
 # What comes along with a call that another switch carries here, by the variable of its SIP header: only a call that the
 # dialplan marks as carried is asked for it, as any caller can send such headers.
@@ -44,7 +47,7 @@ HEADERS: Mapping[str, str] = {
 } | {f"variable_{name}": name for name in (
     "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
     "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_switch", "fsapp_carried", "fsapp_recording", "cc_base_score",
-    "cc_cause", "cc_agent", *CARRIED.values(),
+    "cc_cause", "cc_agent", *NO_STATE, "fsapp_prompts", "fsapp_patience_id", *CARRIED.values(),
 )}
 _NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock; microseconds, as all its times
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
@@ -54,7 +57,7 @@ _SCORE = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
 # Extensions where a call is that no longer waits for a decision (dialplan/fsapp.xml).
 _ELSEWHERE = frozenset({
-    QUEUE_EXTENSION, "fsapp-return", "fsapp-fallback", UNKNOWN_EXTENSION, CLOSED_EXTENSION, "fsapp-goodbye",
+    QUEUE_EXTENSION, "fsapp-return", FALLBACK_EXTENSION, UNKNOWN_EXTENSION, CLOSED_EXTENSION, "fsapp-goodbye",
     "fsapp-carry",
 })
 
@@ -66,7 +69,8 @@ class Arrival(NamedTuple):
     `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone. `switch`: where the call
     is. `waited_s`: since the switch answered it. `carried`: what came along from the switch that carried it here, by
     the names of CARRIED and as it came; None for a call of our own. `recording`: the file that an earlier visit
-    has named.
+    has named. `flow`: where in a flow the caller is; None outside. `prompts`: the folder of the switch's prompts.
+    `patience_id`: what the dialplan has scheduled for the case that nobody decides.
     """
 
     uuid: str
@@ -81,6 +85,9 @@ class Arrival(NamedTuple):
     waited_s: int = 0
     carried: Mapping[str, str] | None = None
     recording: str | None = None
+    flow: State | None = None
+    prompts: str = ""
+    patience_id: str = ""
 
 
 def from_variables(get: Callable[[str], str | None], at: float = 0.0) -> dict[str, str]:
@@ -115,6 +122,8 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
         renamed, get("Caller-Destination-Number") in _ELSEWHERE, _word(get("variable_fsapp_switch")) or MAIN,
         _waited_s(get("Caller-Channel-Answered-Time") or "", get(_NOW) or ""), _carried(found),
         _word(get("variable_fsapp_recording")),
+        read_state({name: get(f"variable_{name}") or "" for name in NO_STATE}), get("variable_fsapp_prompts") or "",
+        text if _TIME.match(text := get("variable_fsapp_patience_id") or "") else "",
     )
 
 

@@ -84,11 +84,15 @@ def sound_s(file: str) -> float:
     return SOUND_S
 
 
+def _missing(file: str) -> bool:
+    path = Path(file)
+    return path.is_absolute() and path.parent.is_dir() and not path.exists()
+
+
 def _playback(channel: Channel, data: str) -> None:
     """A file is missing when its folder is there and it is not: without sounds every file is taken to be there."""
     channel.early_media()
-    path = Path(data)
-    missing = path.is_absolute() and path.parent.is_dir() and not path.exists()
+    missing = _missing(data)
     if missing:
         _log.error("no_such_sound", uuid=channel.uuid, path=data)
     else:
@@ -150,8 +154,14 @@ def _play_and_get_digits(channel: Channel, data: str) -> None:
     digit_s = int(words[9]) / 1000 if len(words) > 9 and words[9].isdecimal() else timeout_ms / 1000
     channel.early_media()
     channel.set(variable, None)
+    channel.set("read_result", None)
+    files = file.removeprefix("file_string://").split("!")
+    if all(_missing(one) for one in files):
+        # It plays the other sound for each try, and is done: no result is left, by which this can be known.
+        _log.error("no_such_sound", uuid=channel.uuid, path=file)
+        return
     for _ in range(max(1, tries)):
-        digits = _collect(channel, max(1, most), terminators, sound_s(file) + timeout_ms / 1000, digit_s)
+        digits = _collect(channel, max(1, most), terminators, sum(map(sound_s, files)) + timeout_ms / 1000, digit_s)
         if not channel.ready:
             break
         if len(digits) >= least and re.fullmatch(wanted, digits):
@@ -214,12 +224,17 @@ def _sched_hangup(channel: Channel, data: str) -> None:
     channel.schedule(seconds, _hangup, cause or "ALLOTTED_TIMEOUT")
 
 
-def _sched_cancel(channel: Channel, _data: str) -> None:
-    channel.cancel_scheduled()
+def _sched_cancel(channel: Channel, data: str) -> None:
+    channel.cancel_scheduled(data.strip())
+
+
+def _flush_dtmf(channel: Channel, _data: str) -> None:
+    channel.digits.clear()
 
 
 APPLICATIONS: Mapping[str, Application] = {
-    "answer": _answer, "execute_extension": _execute_extension, "export": _export, "hangup": _hangup,
+    "answer": _answer, "execute_extension": _execute_extension, "export": _export,
+    "flush_dtmf": _flush_dtmf, "hangup": _hangup,
     "log": _log_line, "multiset": _multiset, "park": _park, "play_and_get_digits": _play_and_get_digits,
     "playback": _playback, "pre_answer": _pre_answer, "record_session": _record_session,
     "record_session_mask": _record_session_mask, "record_session_unmask": _record_session_unmask,

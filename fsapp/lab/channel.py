@@ -105,7 +105,7 @@ class Channel:
         self.over: Callable[[], None] | None = None  # to be told when the leg has ended
         self.partner: Channel | None = None  # woken with this one
         self.far: Channel | None = None      # the other end's leg, on another switch
-        self._scheduled: list[Timer] = []
+        self._scheduled: dict[str, Timer] = {}
         self._pulse = Event()
         self.finished = Event()
         self.variables: dict[str, str] = {
@@ -242,12 +242,17 @@ class Channel:
         return _Renamed(self, destination)
 
     def schedule(self, lab_s: float, function: Callable[[Channel, str], None], data: str) -> None:
-        """Have a function run later that does not block, unless cancelled before."""
-        self._scheduled.append(self.switch.clock.later(lab_s, function, self, data))
+        """Have a function run later that does not block, unless cancelled before; its id is in `last_sched_id`."""
+        id_ = str(self.switch.next_session())
+        self._scheduled[id_] = self.switch.clock.later(lab_s, function, self, data)
+        self.set("last_sched_id", id_)
 
-    def cancel_scheduled(self) -> None:
-        while self._scheduled:
-            self._scheduled.pop().cancel()
+    def cancel_scheduled(self, id_: str = "") -> None:
+        """Forget what was scheduled under this id; without one all of it."""
+        for known in [id_] if id_ else list(self._scheduled):
+            timer = self._scheduled.pop(known, None)
+            if timer is not None:
+                timer.cancel()
 
     # -- its thread ----------------------------------------------------------------------------------------------
 

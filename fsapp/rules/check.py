@@ -13,9 +13,13 @@ from pydantic_core import ErrorDetails
 from fsapp.core.rules import Rules
 from fsapp.errors import RulesError
 from fsapp.rules.choosing import choosing_faults, choosing_warnings
+from fsapp.rules.finding import Finding
+from fsapp.rules.flow_schema import BLOCKS
+from fsapp.rules.flows import prompt_faults
 from fsapp.rules.folder import Folder, Path, key_text, read_folder
-from fsapp.rules.references import Finding, references, warnings
+from fsapp.rules.references import references, warnings
 from fsapp.rules.schema import Document, known_keys
+from fsapp.sounds.catalogue import Catalogue
 
 __all__ = ["Checked", "check", "check_document", "load_folder"]
 
@@ -32,9 +36,12 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check(folder: str | FilePath) -> Checked:
-    """Everything that is wrong with the rules in `folder`, all its `*.toml` taken together. Raises nothing."""
-    return _judge(read_folder(folder), str(folder))
+def check(folder: str | FilePath, catalogue: Catalogue | None = None) -> Checked:
+    """Everything that is wrong with the rules in `folder`, all its `*.toml` taken together. Raises nothing.
+
+    Without a catalogue nobody looks whether the prompts are there.
+    """
+    return _judge(read_folder(folder), str(folder), catalogue)
 
 
 def check_document(document: Mapping[str, Any], source: str) -> Checked:
@@ -50,11 +57,13 @@ def load_folder(folder: str | FilePath) -> dict[str, Any]:
     return checked.document
 
 
-def _judge(folder: Folder, source: str) -> Checked:
+def _judge(folder: Folder, source: str, catalogue: Catalogue | None = None) -> Checked:
     if not folder.document and not folder.complete:
         return Checked({}, tuple(folder.faults), ())
     found = [*_shape(folder), *references(folder.document, folder.complete),
              *choosing_faults(folder.document, folder.complete)]
+    if catalogue is not None:
+        found += prompt_faults(folder.document, catalogue)
     faults = (*folder.faults, *_lines(found, folder, source))
     if faults:
         return Checked({}, faults, ())
@@ -97,9 +106,11 @@ def _shape(folder: Folder) -> list[Finding]:
         return []
     found = []
     for item in details:
-        path = tuple(part for part in item["loc"] if part != "[key]")
+        place = tuple(part for part in item["loc"] if part != "[key]")
+        # A block's kind stands behind its id there, and nowhere in a file.
+        path = (*place[:4], *place[5:]) if place[0] == "flow" and place[2:3] == ("block",) else place
         if item["type"] != "missing" or path != ("centre",) or folder.complete:
-            found.append(Finding(path, _message(item, path)))
+            found.append(Finding(path, _message(item, path, place)))
     return found
 
 
@@ -114,10 +125,17 @@ _TYPES = {
 }
 
 
-def _message(item: ErrorDetails, path: Path) -> str:
+def _message(item: ErrorDetails, path: Path, place: Path) -> str:
+    """What is wrong; `place` is the path as the schema has it."""
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"is not known here; correct or remove it, there are {', '.join(known_keys(path))}"
+        return f"is not known here; correct or remove it, there are {', '.join(known_keys(place))}"
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        given = "has no kind" if kind == "union_tag_not_found" else f"is of no kind {_shown(context.get('tag'))}"
+        return f"{given}; write kind = one of {', '.join(repr(name) for name in BLOCKS)}"
+    if kind in ("too_short", "too_long"):
+        too_many = f"has too many; at most {context.get('max_length')}"
+        return "is empty; name at least one" if kind == "too_short" else too_many
     if kind == "missing":
         return f"is missing; {_how(path)}"
     if kind in _TYPES:

@@ -10,8 +10,9 @@ from typing import Any
 
 from fsapp.core.lists import ANONYMOUS, ANY_DIGITS, END, Lead, NumberList
 from fsapp.core.rules import Rules
+from fsapp.rules.finding import Finding
 from fsapp.rules.folder import Path
-from fsapp.rules.references import Finding, known, spelling, table, texts, twice
+from fsapp.rules.references import known, spelling, table, texts, twice
 
 __all__ = ["choosing_faults", "choosing_warnings"]
 

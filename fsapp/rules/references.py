@@ -7,22 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from fsapp.core.model import NumberKind
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import DialedNumber, Rules, Stage, StageKind, Stickiness
+from fsapp.rules.finding import Finding
+from fsapp.rules.flows import flow_faults
 from fsapp.rules.folder import Path
 from fsapp.rules.schema import is_region
 
-__all__ = ["Finding", "known", "references", "spelling", "table", "texts", "twice", "warnings"]
-
-
-class Finding(NamedTuple):
-    """Something wrong with the value at `path`, and what to do about it."""
-
-    path: Path
-    message: str
+__all__ = ["known", "references", "spelling", "table", "texts", "twice", "warnings"]
 
 
 def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
@@ -46,6 +41,7 @@ def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]
     yield from _addresses(document)
     for name, spec in _entries(document, "flow"):
         yield from known(("flow", name, "line"), spec, "line", document, complete)
+    yield from flow_faults(document, complete, lambda line: _members(line, document))
     centre = table(document, "centre")
     yield from known(("centre", "unknown_flow"), centre, "flow", document, complete)
 

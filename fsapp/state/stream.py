@@ -2,7 +2,9 @@
 
 An event is a dict: `type`, `id` (unique: an event may come twice after an outage, drop the second), `at` (epoch
 seconds), `call` (the call's uuid, where there is one), and what else belongs to its type. From `fsapp serve`:
-`call_routed`, `call_ended`, `call_refused`. From `fsapp link`, all with `switch`, and `recovered` True where the event
+`call_routed`, `call_ended`, `call_refused`, `flow_left` (flow, path: the blocks, end: queue, agent, transfer, hangup,
+or hung-up by the caller, limit, late, failed, cut; values, rules), `survey_answered` (flow, block, value).
+From `fsapp link`, all with `switch`, and `recovered` True where the event
 itself was lost and the fact found later (then `at` is when it was found, and causes are empty):
 
 | type | more |

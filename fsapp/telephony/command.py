@@ -11,20 +11,21 @@ assign; it takes a backslash and single quotes apart when it splits a list; a `|
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fsapp.core.clean import clean_text
 from fsapp.errors import UnsafeArgument
 
 __all__ = [
-    "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "api", "auth", "bgapi", "callcenter", "execute",
-    "hangup", "line", "linger", "multiset", "originate", "set_profile_var", "sofia_contact", "subscribe", "transfer",
-    "user_data", "uuid_exists", "uuid_transfer", "value",
+    "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "STILL_THERE", "api", "auth", "bgapi", "callcenter",
+    "digits", "execute", "hangup", "line", "linger", "multiset", "originate", "path", "set_profile_var",
+    "sofia_contact", "subscribe", "transfer", "user_data", "uuid_exists", "uuid_transfer", "value",
 ]
 
 CONNECT = b"connect\n\n"
 EXIT = b"exit\n\n"
 MYEVENTS = b"myevents\n\n"
+STILL_THERE = b"getvar uuid\n\n"  # what it is answered does not matter
 MAX_VALUE = 2000
 MAX_ARGUMENT = 64_000
 _MAX_VARIABLES = 250  # mod_dptools splits what multiset gets into at most 256
@@ -42,6 +43,8 @@ _EVENT = re.compile(r"[A-Za-z0-9_:.-]{1,64}\Z")
 _DIALLED = re.compile(r"[A-Za-z0-9+_.:@/-]{0,256}\Z")
 _UUID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_@.:/+-]{1,255}\Z")
+_SOUND = re.compile(r"[A-Za-z0-9_./:,;()%+-]{1,300}\Z")
+_KEY = re.compile(r"[0-9*#]\Z")
 _QUOTED = re.compile(r"[^'\\`]{1,1000}\Z")
 
 
@@ -106,6 +109,25 @@ def transfer(extension: str, context: str) -> bytes:
     """Moves the call to `extension` of the XML dialplan's `context`."""
     extension = _matching("extension", extension, _EXTENSION)
     return execute("transfer", f"{extension} XML {_matching('context', context, _NAME)}")
+
+
+def path(file: str) -> str:
+    """A sound to be played: a file of the switch's, or a tone."""
+    return _matching("sound", file, _SOUND)
+
+
+def digits(
+    files: Sequence[str], most: int, timeout_ms: int, digit_timeout_ms: int, terminator: str, variable: str,
+) -> str:
+    """The argument of play_and_get_digits: plays `files` one after the other, takes 1 to `most` keys into `variable`.
+
+    `terminator`: the key that ends them, or nothing.
+    """
+    sound = path(files[0]) if len(files) == 1 else "file_string://" + "!".join(path(file) for file in files)
+    # What is no key ends nothing; the sound after a wrong key is ours to choose.
+    ended = _matching("key", terminator, _KEY) if terminator else "none"
+    words = [1, most, 1, timeout_ms, ended, sound, "silence_stream://10", _matching("variable", variable, _VARIABLE)]
+    return " ".join(str(word) for word in (*words, ".+", digit_timeout_ms))
 
 
 def hangup(cause: str = "NORMAL_CLEARING") -> bytes:

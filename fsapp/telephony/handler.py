@@ -8,12 +8,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from fsapp.core.carry import Course, course, hold
-from fsapp.core.model import Facts
+from fsapp.core.flow.actions import Agent, Hangup, Transfer
+from fsapp.core.flow.state import left
+from fsapp.core.model import Decision, Facts, Led
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
 from fsapp.core.visit import Arrival, ended, event_id
@@ -21,6 +24,7 @@ from fsapp.log import get_logger
 from fsapp.metrics import ARRIVED, CARRIED, DECISION_SECONDS, DECISIONS, DEGRADED
 from fsapp.telephony import command
 from fsapp.telephony.channel import read_arrival
+from fsapp.telephony.flow_runner import End, FlowRunner
 from fsapp.telephony.session import Session
 
 __all__ = ["Visits"]
@@ -39,15 +43,17 @@ class Visits:
 
     `facts` gives the facts of a caller by the number's key (None for a caller without one) and never raises; `write`
     takes an event and returns when it is safe or kept to be caught up; `rules` gives the rules in force, or None.
+    `flows` talks to callers; without it a flow leads to its line at once.
     """
 
     def __init__(
         self, facts: Callable[[str | None], Facts], write: Callable[[dict[str, Any]], None],
-        rules: Callable[[], Rules | None],
+        rules: Callable[[], Rules | None], flows: FlowRunner | None = None,
     ) -> None:
         self._facts = facts
         self._write = write
         self._rules = rules
+        self._flows = flows
         self._said_at = -_SAY_AGAIN_S
 
     def __call__(self, session: Session) -> None:
@@ -81,13 +87,21 @@ class Visits:
         session.leave(command.hangup("NORMAL_CLEARING"))
 
     def _route(self, session: Session, arrival: Arrival, rules: Rules) -> None:
-        call = arrival.call
         if arrival.queue and not arrival.cause:
             _log.error("queue_took_nobody", queue=arrival.queue, advice="is it loaded? `callcenter_config queue list`")
-        started = time.perf_counter()
-        facts = self._facts(call.caller.key)
-        decision = decide(call, facts, rules, datetime.now(UTC))
-        DECISION_SECONDS.observe(time.perf_counter() - started)
+        decision = self._decide(arrival, rules)
+        if decision.flow is not None and self._flows is not None:
+            end = self._flows.run(session, arrival, rules, decision.flow)
+            if isinstance(end.action, Hangup):
+                session.leave(command.hangup(end.action.cause))
+                return
+            if isinstance(end.action, Transfer):
+                end.talk.leave(
+                    command.multiset(left(end.state)), command.transfer(end.action.extension, end.action.context))
+                return
+            rules = self._rules() or rules
+            arrival = _led(arrival, end)
+            decision = self._decide(arrival, rules)
         if decision.degraded:
             DEGRADED.inc()
         _decisions(decision.call_class.value if decision.call_class else "none", decision.reason).inc()
@@ -96,6 +110,12 @@ class Visits:
         if len(found.events) > 1:
             CARRIED.labels(found.events[1]["to"]).inc()
         self._take(session, arrival, found)
+
+    def _decide(self, arrival: Arrival, rules: Rules) -> Decision:
+        started = time.perf_counter()
+        decision = decide(arrival.call, self._facts(arrival.call.caller.key), rules, datetime.now(UTC))
+        DECISION_SECONDS.observe(time.perf_counter() - started)
+        return decision
 
     def _hold(self, session: Session, arrival: Arrival, rules: Rules) -> None:
         """Another switch has carried the call here, and decides about it."""
@@ -123,3 +143,10 @@ class Visits:
             _log.error("switch_refused", call=arrival.uuid, reply=refused[:200], advice="the dialplan goes on alone")
         for event in found.events:
             _log.debug(event["type"], **{name: event[name] for name in _LOGGED if name in event})
+
+
+def _led(arrival: Arrival, end: End) -> Arrival:
+    """The call at the end of its flow, which has led it to a line."""
+    agent = end.action.agent or None if isinstance(end.action, Agent) else None
+    led = Led(end.state.flow, end.action.line, agent, end.state.path)
+    return arrival._replace(call=replace(arrival.call, led=led), flow=end.state)

@@ -1,0 +1,177 @@
+"""Runs a flow on a call: carries out what the interpreter wants, and tells it what came of it. Decides nothing.
+
+One hangup is the same as another, wherever it happens: `HangUp` comes out of whatever waits, the flow's end is written
+down, and it goes on to whoever called. Whatever else goes wrong leads to the flow's line.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from fsapp.core.flow.actions import (
+    END,
+    Action,
+    Agent,
+    Answer,
+    Ask,
+    Begin,
+    Collect,
+    Digits,
+    Failed,
+    Given,
+    Hangup,
+    Note,
+    Queue,
+    Said,
+    Say,
+    Transfer,
+)
+from fsapp.core.flow.blocks import Flow
+from fsapp.core.flow.state import State, written
+from fsapp.core.flow.steps import Situation, begin, step
+from fsapp.core.rules import Rules
+from fsapp.core.visit import Arrival, event_id
+from fsapp.errors import HangUp, SwitchError, Timeout
+from fsapp.log import get_logger
+from fsapp.metrics import FLOWS
+from fsapp.telephony.session import Session
+from fsapp.telephony.talk import DIGIT_S, PROMPT_S, SPARE_S, Talk
+
+__all__ = ["End", "FlowRunner"]
+
+_SPARE_S = 60  # that a visit may take beyond the flow's own limit, which is looked at between two blocks
+_log = get_logger("flow")
+
+
+class End(NamedTuple):
+    """How a flow ended: the last action, one of `actions.END`, where the caller was, and the talk to end."""
+
+    action: Action
+    state: State
+    talk: Talk
+
+
+class FlowRunner:
+    """`write` takes an event; `lookup` asks an address for a JSON object within so many seconds and never raises;
+    `earlier` gives the rules of an earlier version, None where they are not kept.
+    """
+
+    def __init__(
+        self, write: Callable[[dict[str, Any]], None], lookup: Callable[[str, float], Answer | Failed],
+        earlier: Callable[[int], Rules | None],
+    ) -> None:
+        self._write = write
+        self._lookup = lookup
+        self._earlier = earlier
+
+    def run(self, session: Session, arrival: Arrival, rules: Rules, name: str) -> End:
+        """Runs flow `name` from its start, or from where the caller is in one. HangUp when the caller has gone."""
+        flow, state, rules = self._entry(arrival, rules, name)
+        situation = Situation(arrival.call.caller, arrival.call.called, rules.lists)
+        session.allow(flow.limit_s + _SPARE_S)
+        talk = Talk(session, arrival.prompts, arrival.patience_id)
+        began = time.monotonic()
+        try:
+            talk.begin()
+            given: Given = Begin()
+            while True:
+                state, actions = step(flow, state, given, situation)
+                if time.monotonic() - began > flow.limit_s and not isinstance(actions[-1], END):
+                    return self._end(arrival, state, talk, Queue(flow.line), "limit")
+                self._keep(talk, state, actions, began != 0 and not isinstance(given, Begin))
+                for action in actions:
+                    if isinstance(action, END):
+                        return self._end(arrival, state, talk, action)
+                    given = self._do(talk, action, arrival, state) or given
+        except HangUp:
+            self._left(arrival, state, "hung-up")
+            raise
+        except SwitchError as error:
+            if not session.connected:
+                self._left(arrival, state, "cut")
+                raise
+            # It is our call still: the caller goes on to somebody.
+            _log.error("flow_failed", call=arrival.uuid, flow=flow.name, block=state.block, error=str(error),
+                       meanwhile=f"the call goes to line {flow.line}")
+            late = "late" if isinstance(error, Timeout) else "failed"
+            return self._end(arrival, state, talk, Queue(flow.line), late)
+
+    def _entry(self, arrival: Arrival, rules: Rules, name: str) -> tuple[Flow, State, Rules]:
+        """The flow and the state to begin with: by the rules it began with, else those in force, else at the line."""
+        state = arrival.flow
+        if state is None or state.flow not in rules.flows and state.version == rules.version:
+            return rules.flows[name], begin(rules.flows[name], rules.version), rules
+        for known in (rules,) if state.version == rules.version else (self._earlier(state.version), rules):
+            flow = known.flows.get(state.flow) if known else None
+            if known and flow and state.block in flow.blocks:
+                return flow, state, known
+        flow = rules.flows.get(state.flow) or rules.flows[name]
+        return flow, state, rules
+
+    def _keep(self, talk: Talk, state: State, actions: tuple[Action, ...], moved: bool) -> None:
+        if isinstance(actions[-1], END) and len(actions) == 1:
+            return  # what comes next says all there is to say of it
+        variables = written(state)
+        if moved:
+            variables["fsapp_flow_misses"] = ""  # the dialplan counts how often nobody went on here
+        talk.keep(variables, sum(_longest_s(action) for action in actions))
+
+    def _do(self, talk: Talk, action: Action, arrival: Arrival, state: State) -> Given | None:
+        if isinstance(action, Say):
+            talk.say(action.prompts, action.language)
+            return Said()
+        if isinstance(action, Collect):
+            return Digits(talk.collect(
+                action.prompts, action.language, most=action.most, timeout_s=action.timeout_s, ended=action.ended,
+                fresh=action.fresh))
+        if isinstance(action, Ask):
+            found = self._ask(action, arrival, state)
+            talk.still_there()
+            return found
+        if isinstance(action, Note):
+            self._event(arrival, "survey_answered", flow=state.flow, block=action.block, value=action.value)
+        return None
+
+    def _ask(self, action: Ask, arrival: Arrival, state: State) -> Answer | Failed:
+        found = self._lookup(action.url, action.timeout_s)
+        if isinstance(found, Failed):
+            _log.warning("lookup_failed", call=arrival.uuid, flow=state.flow, block=state.block, why=found.why)
+        return found
+
+    def _end(self, arrival: Arrival, state: State, talk: Talk, action: Action, why: str = "") -> End:
+        self._left(arrival, state, why or type(action).__name__.lower(), action)
+        return End(action, state, talk)
+
+    def _left(self, arrival: Arrival, state: State, end: str, action: Action | None = None) -> None:
+        FLOWS.labels(end).inc()
+        where: dict[str, Any] = {}
+        if isinstance(action, Queue | Agent):
+            where["line"] = action.line
+        if isinstance(action, Agent):
+            where["agent"] = action.agent
+        if isinstance(action, Transfer):
+            where["extension"] = action.extension
+        if isinstance(action, Hangup):
+            where["cause"] = action.cause
+        self._event(arrival, "flow_left", flow=state.flow, block=state.block, path=state.path, end=end,
+                    language=state.language, values=dict(state.values), rules=state.version, **where)
+
+    def _event(self, arrival: Arrival, kind: str, **more: Any) -> None:
+        at = time.time()
+        call = arrival.call
+        self._write({
+            "type": kind, "id": event_id(at, random.getrandbits(48)), "at": at, "call": arrival.uuid,
+            "caller": call.caller.key or call.caller.raw, "called": call.called.key or call.called.raw, **more,
+        })
+
+
+def _longest_s(action: Action) -> float:
+    """The longest that doing this may take."""
+    if isinstance(action, Say):
+        return len(action.prompts) * (PROMPT_S + SPARE_S)
+    if isinstance(action, Collect):
+        return len(action.prompts) * PROMPT_S + 2 * (action.timeout_s + action.most * DIGIT_S) + SPARE_S
+    return action.timeout_s + SPARE_S if isinstance(action, Ask) else SPARE_S
