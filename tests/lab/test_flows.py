@@ -10,12 +10,11 @@ from typing import Any
 import gevent
 import pytest
 from flow_centre import FLOW_NUMBER, Shop, at, document, press
-from lab_centre import SCENARIO, Centre, Joined
+from lab_centre import Centre, Joined, scenario
 from lab_ends import until
 
 from fsapp.lab.channel import Channel
 from fsapp.lab.clock import Clock
-from fsapp.lab.scenario import parse
 from fsapp.lab.switch import Switch
 
 CALLER = "+381601112223"
@@ -39,7 +38,7 @@ def centre(own_redis: Any, tmp_path: Path, shop: Shop) -> Iterator[Centre]:
 @pytest.fixture
 def switch(centre: Centre) -> Switch:
     """Five times as fast as life; nobody answers, so that callers stay where they are led."""
-    switch = centre.switch(parse(SCENARIO.format(calls=1)).model_copy(update={"speed": 5}))
+    switch = centre.switch(scenario(speed=5))
     for agent in list(switch.callcenter.agents.values()):
         switch.callcenter.set_status(agent, "Logged Out")
     return switch
