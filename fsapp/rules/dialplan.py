@@ -308,7 +308,9 @@ class _Check:
 
     def _decides_inside(self) -> None:
         """The script inside the switch comes before what the dialplan decides alone, and only where there is Python."""
-        found = list(self.plan.matching(CONTEXT, FALLBACK))
+        # A caller in a flow is given back to it first.
+        found = [one for one in self.plan.matching(CONTEXT, FALLBACK)
+                 if all(condition.get("field") != "${fsapp_block}" for condition in one.all("condition"))]
         if not found:
             return  # a transfer that leads to nowhere, and said
         first = found[0]
