@@ -102,22 +102,30 @@ def placed(
     if called is not None and called.schedule is not None:
         now_open = open_at(rules.schedules[called.schedule], now)
         if not now_open:
-            return _closed(found, called, rules, now, trace)
+            return _closed(found, called, call, rules, now, trace)
         trace.append(Step("schedule", f"{called.number} keeps schedule {called.schedule}", "open"))
-    return _open_line(_led(found, led, rules, trace), rules, now, trace)
+    if call.led is None:  # where a flow has led a caller, the caller wants to be
+        found = _led(found, led, rules, trace)
+    return _open_line(found, rules, now, trace)
 
 
-def _closed(found: Classified, called: DialedNumber, rules: Rules, now: datetime, trace: list[Step]) -> Classified:
+def _closed(
+    found: Classified, called: DialedNumber, call: Call, rules: Rules, now: datetime, trace: list[Step],
+) -> Classified:
     """Outside the hours of its number nothing is left of a class: nobody is there whom a callback could reach."""
     fact = f"{called.number} keeps schedule {called.schedule}"
     flow = rules.flows.get(called.closed_flow or "")
     name = flow.line if flow is not None else called.closed_line
-    line = rules.lines.get(name or "")
+    led = call.led if flow is not None and call.led is not None and call.led.line in rules.lines else None
+    line = rules.lines.get(led.line if led else name or "")
     if line is None:
         trace.append(Step("schedule", fact, "closed: a message and a hangup"))
         return Classified(None, _reason(found), None)
     trace.append(Step("schedule", fact, f"closed: {f'flow {flow.name}, ' if flow else ''}line {line.name}"))
-    return _open_line(Classified(CallClass.SERVICE, _reason(found), line), rules, now, trace)
+    entered = flow.name if flow is not None and flow.start is not None and call.led is None else None
+    agent = led.agent if led else None
+    return _open_line(
+        Classified(CallClass.SERVICE, _reason(found), line, flow=entered, agent=agent), rules, now, trace)
 
 
 def _reason(found: Classified) -> str:
@@ -136,7 +144,7 @@ def _led(found: Classified, led: Sequence[LedBy], rules: Rules, trace: list[Step
         return found
     one, place = ways[0]
     trace.append(Step(one.rule, f"a {found.call_class} call is led by {one.by}", f"to {place.id}"))
-    return found._replace(place=place)
+    return found._replace(place=place, flow=None)
 
 
 def _open_line(found: Classified, rules: Rules, now: datetime, trace: list[Step]) -> Classified:
