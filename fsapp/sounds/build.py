@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,26 +129,23 @@ def _copy(
 def _make(
     todo: list[list[Wanted]], catalogue: Catalogue, target: Path, manifest: Manifest, built: Built,
 ) -> None:
-    def make(sounds: list[Wanted]) -> str:
+    tools = Tools()
+    for count, sounds in enumerate(todo, 1):
         try:
             with tempfile.TemporaryDirectory() as place:
-                _make_one(sounds, catalogue, target, Path(place))
+                _make_one(sounds, tools, catalogue, target, Path(place))
         except SoundsError as error:
-            return f"{sounds[0].language}/{sounds[0].prompt}: {error}"
+            built.faults.append(f"{sounds[0].language}/{sounds[0].prompt}: {error}")
+            continue
         for sound in sounds:
             manifest.note(sound.name, sound.made_of)
-        return ""
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as several:
-        for count, (sounds, fault) in enumerate(zip(todo, several.map(make, todo), strict=True), 1):
-            built.faults += [fault] if fault else []
-            built.made += [] if fault else [sound.name for sound in sounds]
-            if count % _SAVE_EACH == 0:
-                manifest.save()
+            built.made.append(sound.name)
+        if count % _SAVE_EACH == 0:
+            manifest.save()
 
 
-def _make_one(sounds: list[Wanted], catalogue: Catalogue, target: Path, place: Path) -> None:
-    first, tools = sounds[0], Tools()
+def _make_one(sounds: list[Wanted], tools: Tools, catalogue: Catalogue, target: Path, place: Path) -> None:
+    first = sounds[0]
     made = {sound.rate: place / f"{sound.rate}.wav" for sound in sounds}
     if first.own is not None:
         tools.convert(first.own, made)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fsapp.errors import SoundsError
@@ -21,7 +24,7 @@ _QUIET = "0.3%"
 _PAUSES = ("silence", "-l", "1", "0.01", _QUIET, "-1", "0.05", _QUIET)
 _TRIM = ("silence", "1", "0.01", _QUIET, "reverse")
 _PACKAGES = {"espeak-ng": "espeak-ng", "sox": "sox"}
-_PATIENT_S = 60
+_PATIENT_S = 30
 _RMS = re.compile(r"^RMS lev dB\s+(-?[0-9.]+)", re.MULTILINE)
 _PEAK = re.compile(r"^Pk lev dB\s+(-?[0-9.]+)", re.MULTILINE)
 
@@ -67,9 +70,10 @@ class Tools:
 
     def _run(self, name: str, *arguments: str, given: str = "") -> str:
         try:
-            done = subprocess.run(
-                [self._paths[name], *arguments], input=given, capture_output=True, encoding="utf-8", errors="replace",
-                timeout=_PATIENT_S, check=False)
+            with _uninterrupted():
+                done = subprocess.run(
+                    [self._paths[name], *arguments], input=given, capture_output=True, encoding="utf-8",
+                    errors="replace", timeout=_PATIENT_S, check=False)
         except subprocess.TimeoutExpired:
             raise SoundsError(f"{name} has not ended after {_PATIENT_S} s") from None
         except OSError as error:
@@ -78,6 +82,16 @@ class Tools:
             said = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
             raise SoundsError(f"{name}: {said[-1]}")
         return done.stderr
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C comes when the program has ended: in the moment of its start it would hit what is no program yet."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def wav_fault(path: Path, rate: int) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import array
 import json
 import math
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import wave
 from pathlib import Path
 
+import gevent
 import pytest
 
 from fsapp.cli.root import main
@@ -124,6 +129,28 @@ def test_a_voice_that_is_none_is_said_and_the_rest_is_made(place: Path, fsapp) -
     assert len(faults) == 3
     assert all(fault.startswith("fsapp: en/") and "espeak-ng: " in fault for fault in faults), faults
     assert sorted(contents(place)) == ["sr/hyphen.wav", "sr/one.wav", "sr/please-wait.wav"]
+
+
+@needs_voices
+def test_interrupted_it_ends_at_once_and_goes_on_next_time(place: Path, fsapp) -> None:
+    more = "".join(f'[prompt.p{n}]\nsr = "a"\nen = "a"\n' for n in range(100))
+    (place / "catalogue.toml").write_text(CATALOGUE + more, encoding="utf-8")
+    # As Ctrl-C in a terminal, the signal is for the programs it has started too.
+    with subprocess.Popen(
+        [sys.executable, "-m", "fsapp", "sounds", "build"], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    ) as process:
+        with gevent.Timeout(60, AssertionError("nothing is made")):
+            while len(contents(place)) < 3:
+                gevent.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    made = len(contents(place))
+    assert 3 <= made < 206
+    built = json.loads(fsapp("build", "--json")[0])
+    assert (built["unchanged"], len(built["made"])) == (made, 206 - made)
 
 
 def test_check_says_everything(place: Path, fsapp) -> None:
