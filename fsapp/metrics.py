@@ -5,10 +5,10 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
-    "ARRIVED", "CARRIED", "CONNECTIONS", "DECISIONS", "DEGRADED", "DECISION_SECONDS", "EVENTS_LOST", "EVENTS_WAITING",
-    "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP",
-    "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION", "UNMENDED", "VISITS", "VISIT_SECONDS",
-    "WAITS_FORETOLD", "WAIT_ERROR_SECONDS",
+    "ARRIVED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS", "DECISIONS", "DECISION_SECONDS", "DEGRADED",
+    "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS",
+    "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION",
+    "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -43,3 +43,6 @@ WAIT_ERROR_SECONDS = Histogram(
     buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600), registry=REGISTRY)
 FLOOR = Gauge("fsapp_floor", "Agents, queues, members and calls on the switch", ["part"], registry=REGISTRY)
 RECORDINGS_REMOVED = Counter("fsapp_recordings_removed", "Recordings removed as their time was over", registry=REGISTRY)
+CALLBACK_RIGHTS = Counter(
+    "fsapp_callback_rights", "Direct-callback rights by what became of them", ["effect"], registry=REGISTRY)
+STICKY_TALKS = Counter("fsapp_sticky_talks", "Talks after which the customer sticks to the agent", registry=REGISTRY)

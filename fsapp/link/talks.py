@@ -17,6 +17,7 @@ from fsapp.core.rules import Rules
 from fsapp.core.talks import from_fact, matters
 from fsapp.errors import StateError
 from fsapp.log import get_logger
+from fsapp.metrics import CALLBACK_RIGHTS, STICKY_TALKS
 from fsapp.spawn import spawn
 from fsapp.state.customers import Customers
 
@@ -106,6 +107,10 @@ class Talks:
             if happened is not None and matters(happened, rules):
                 for event in self._customers.take(happened, rules):
                     self._tell(event)
+                    if event["type"] == "stickiness":
+                        STICKY_TALKS.inc()
+                    else:
+                        CALLBACK_RIGHTS.labels(event["effect"]).inc()
         except StateError as error:
             if not self.fault:
                 _log.error("talks_held", error=str(error), meanwhile="they are kept until Redis is back")

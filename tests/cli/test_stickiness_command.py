@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from fsapp.cli.root import main
+from fsapp.core.availability import Availability
 from fsapp.rules import load_folder
+from fsapp.state import keys
+from fsapp.state.availability import pack_availability
 from fsapp.state.rules import RulesStore
 from fsapp.state.stream import tail
 
@@ -94,3 +97,12 @@ def test_attempts_that_are_refused(fsapp: Callable[..., Any], args: tuple[str, .
     left, _, err = fsapp("attempts", "record", N, "--agent", "1001", *args)
     assert left == status
     assert said in err
+
+
+def test_explain_says_who_is_not_there(fsapp: Callable[..., Any], redis_client: Any) -> None:
+    fsapp("stickiness", "set", N, "--agent", "1004")
+    there = Availability({"1005": 0.0}, frozenset({"1004"}))
+    redis_client.set(keys.floor("main", "free"), pack_availability(there))
+    out = fsapp("explain", "--from", N, "--to", "+381115550300")[1]
+    assert "sticky agent: the caller last talked to agent 1004: is logged out or on a break: skipped." in out
+    assert "1. It waits in helpdesk@fsapp, until somebody answers." in out

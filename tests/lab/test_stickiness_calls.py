@@ -191,6 +191,27 @@ def test_one_who_logs_out_while_the_caller_waits_is_waited_for_no_longer_than_th
     assert sum(wait_s or 0 for _, _, wait_s in desk.facts("call_routed")[0]["targets"]) == 8
 
 
+def test_one_who_is_deleted_while_the_caller_waits_is_not_waited_for_any_more(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk()
+    desk.reaction = Reaction("NO_ANSWER", 60)
+    desk.customers.put_sticky(CUSTOMER, lambda _old: _sticky("1005"), 3600)
+    desk.status("Available", "1005")
+    call = desk.call()
+    assert queue_of(call) == "agent-1005"
+    until(lambda: desk.facts("queue_joined"), "the caller waits for the agent")
+    document = copy.deepcopy(desk.centre.document)
+    del document["agent"]["1005"]
+    document["group"]["support"]["agents"] = ["1004", "1006"]
+    desk.centre.rules.load(document, note="", author="test", source="test")
+    until(lambda: len(desk.facts("queue_joined")) == 2, "the caller has moved on")
+    assert desk.facts("queue_joined")[1]["queue"] == "helpdesk@fsapp"
+    assert desk.facts("call_routed")[-1]["rules"] == 2
+    desk.reaction = Reaction(after_s=0.2, talk_s=2)
+    desk.switch.callcenter.set_status(desk.switch.callcenter.agents["1004"], "Available")
+    until(lambda: call.hangup_cause, "somebody has talked to the caller")
+    until(lambda: desk.sticky() == "1004", "to whom the customer sticks from now on")
+
+
 def test_a_failed_attempt_gives_a_right_and_the_talk_ends_it(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk({"direct_callback": 1, "direct_callback_s": 3600})
     desk.status("Available", "1002")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fsapp.core.callback_rights import CallbackEvent
 from fsapp.core.model import Right, Sticky, Talk
@@ -126,3 +128,48 @@ def test_attempts() -> None:
     assert events[1]["by"] == "attempt"
     short = attempt(N, "1002", Outcome.TALKED, AT, "a3", talked_s=1)
     assert after(Known(), short, RULES)[0].sticky is None
+
+
+TYPES = {"1001": 1, "1002": 2, "1003": 3, "1004": 4, "1005": 0}
+
+
+def rules_of_all_types() -> Rules:
+    document = copy.deepcopy(DOCUMENT)
+    document["centre"]["direct_callback_s"] = 3600
+    for agent, type_ in TYPES.items():
+        document["agent"][agent]["direct_callback"] = type_
+    return Rules.from_document(document)
+
+
+ALL_TYPES = rules_of_all_types()
+
+
+@given(st.lists(st.tuples(
+    st.integers(0, 5000), st.sampled_from(["failed", "talked", "calls", "calls and talks"]),
+    st.sampled_from(sorted(TYPES))), max_size=40))
+def test_random_histories_of_a_customer_with_agents_of_all_types(history: list[tuple[int, str, str]]) -> None:
+    """Each agent's right goes its own way; `ends` is a plain model of all of them, in seconds."""
+    known, ends, now = Known(), dict.fromkeys(TYPES, 0), 0
+    for place, (passed, what, agent) in enumerate(history):
+        now += passed
+        at, type_ = AT + timedelta(seconds=now), TYPES[agent]
+        if what in ("failed", "talked"):
+            told = [attempt(N, agent, Outcome(what), at, str(place), "renewals", "first-call")]
+            if type_ in (1, 2) and what == "talked":
+                ends[agent] = 0
+            elif type_ in (2, 3, 4) or (type_ == 1 and ends[agent] <= now):
+                ends[agent] = now + 3600
+        else:
+            about = {"call": str(place), "id": str(place), "at": at.timestamp(), "agent": agent}
+            told = [from_fact(fact("queue_joined", **about), ALL_TYPES)]
+            ends["1004"] = now + 3600 if ends["1004"] > now else 0
+            if what == "calls and talks":
+                told.append(from_fact(fact(**about), ALL_TYPES))
+                ends[agent] = 0 if type_ in (1, 2) else ends[agent]
+        for happened in told:
+            assert matters(happened, ALL_TYPES)
+            known, events = after(known, happened, ALL_TYPES)
+            assert len({event["id"] for event in events}) == len(events)
+        live = [right for right in known.rights if right.expires_at > at]
+        alive = {right.agent: (right.expires_at - AT).total_seconds() for right in live}
+        assert alive == {id_: end for id_, end in ends.items() if end > now}
