@@ -9,7 +9,7 @@ import time
 import wave
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.parsers import expat
 
@@ -20,7 +20,7 @@ from fsapp.doctor.facts import NotAsked, PythonInSwitch, Sound, Switch
 from fsapp.doctor.judge_versions import NEEDED, USEFUL
 from fsapp.doctor.passwords import DEFAULT_SWITCH_PASSWORD, Strength, strength
 from fsapp.errors import SwitchError, SwitchRefused, Timeout
-from fsapp.rules.prompts import prompts
+from fsapp.rules.prompts import flow_prompts, prompts
 from fsapp.settings import Settings, split_address
 from fsapp.telephony.callcenter import read_seen
 from fsapp.telephony.link import Link
@@ -190,9 +190,12 @@ class _Asking:
         folder = self._ask("global_getvar fsapp_sounds")
         if isinstance(folder, NotAsked):
             return NotAsked(f"fsapp_sounds of the switch: {folder.why}")
-        names = prompts(Path(self._settings.dialplan), [])
+        paths = [f"{folder}/{name}" for name in prompts(Path(self._settings.dialplan), [])]
+        for name in flow_prompts(self._rules.flows.values()) if self._rules else ():
+            # Languages are beside each other: fsapp_sounds is the folder of one of them.
+            paths.append(str(PurePosixPath(folder).parent / name) if "/" in name else f"{folder}/{name}")
         found = []
-        for path in (f"{folder}/{name}" for name in names):
+        for path in dict.fromkeys(paths):
             fault = self._of(f"file_exists {path}", lambda answer: "" if answer == "true" else "is not there")
             if isinstance(fault, NotAsked):
                 return fault

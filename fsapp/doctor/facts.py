@@ -51,7 +51,7 @@ class PythonInSwitch:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A prompt that the dialplan or a queue plays: where the switch looks for it, and what is wrong with it."""
+    """A prompt that the dialplan, a queue or a flow plays: where the switch looks for it, and what is wrong with it."""
 
     path: str
     fault: str = ""

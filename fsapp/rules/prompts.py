@@ -1,14 +1,17 @@
-"""Which prompts the dialplan and the queues play. Looks for no file but the dialplan's own."""
+"""Which prompts the dialplan, the queues and the flows play. Looks for no file but the dialplan's own."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
+from fsapp.core.flow.blocks import Flow, Kind, prompts_of
+from fsapp.core.flow.steps import TYPED
 from fsapp.core.queue_xml import MOH
 from fsapp.rules.switch_xml import Node, read_file
 
-__all__ = ["prompts"]
+__all__ = ["flow_prompts", "prompts"]
 
 _PROMPT = re.compile(r"\$\$?\{fsapp_sounds\}/([A-Za-z0-9_./-]+)")
 
@@ -20,6 +23,20 @@ def prompts(folder: Path, faults: list[str]) -> list[str]:
         root = read_file(path, faults)
         if root is not None:
             found |= dict.fromkeys(_named(root))
+    return list(found)
+
+
+def flow_prompts(flows: Iterable[Flow]) -> list[str]:
+    """The files that flows play: LANGUAGE/PROMPT.wav, or PROMPT.wav in what the switch speaks where none is named."""
+    found: dict[str, None] = {}
+    for flow in flows:
+        choices = {language for block in flow.blocks.values() if block.kind is Kind.LANGUAGE
+                   for language in block.choices.values()}
+        folders = [f"{language}/" for language in sorted({*flow.languages, *choices})] or [""]
+        said = (prompt for block in flow.blocks.values() for _, prompt in prompts_of(block))
+        for prompt in dict.fromkeys(said):
+            names = [f"number-{digit}" for digit in range(10)] if prompt == TYPED else [prompt]
+            found |= dict.fromkeys(f"{folder}{name}.wav" for name in names for folder in folders)
     return list(found)
 
 

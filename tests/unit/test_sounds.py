@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fsapp.core.flow.blocks import flow_from
+from fsapp.core.rules import Rules
 from fsapp.core.speech import LANGUAGES, spoken
 from fsapp.errors import SoundsError
-from fsapp.rules.prompts import prompts
+from fsapp.rules import load_folder
+from fsapp.rules.prompts import flow_prompts, prompts
 from fsapp.sounds.build import build, wanted
 from fsapp.sounds.catalogue import read_catalogue
 from fsapp.sounds.check import check
@@ -47,6 +50,27 @@ def test_every_prompt_that_is_named_is_in_the_catalogue() -> None:
     named = {name.removesuffix(".wav") for name in prompts(ROOT / "dialplan", [])} | spoken()
     assert {"goodbye", "unknown-number", "recording", "please-wait"} <= named
     assert named <= set(read_catalogue(ROOT / "sounds").texts)
+
+
+def test_what_the_flows_of_the_example_centre_say_is_there() -> None:
+    rules = Rules.from_document(load_folder(ROOT / "conf/rules"))
+    absent = [name for name in flow_prompts(rules.flows.values()) if not (
+        ROOT / "sounds" / (name if "/" in name else f"sr/{name}")).is_file()]
+    assert absent == []
+
+
+def test_files_of_a_flow_are_those_of_all_its_languages() -> None:
+    blocks = {
+        "which": {"kind": "language", "say": ["language-menu"], "choices": {"1": "sr", "2": "en"}, "next": "order"},
+        "order": {"kind": "input", "say": ["order-number"], "invalid": ["again"], "confirm": ["you-entered", "*"],
+                  "next": "end"},
+        "end": {"kind": "hangup", "say": ["again"]},
+    }
+    two = flow_from("two", {"line": "helpdesk", "start": "which", "languages": ["sr", "hu"], "block": blocks})
+    said = {"language-menu", "order-number", "again", "you-entered", *(f"number-{digit}" for digit in range(10))}
+    assert sorted(flow_prompts([two])) == sorted(f"{one}/{name}.wav" for name in said for one in ("sr", "en", "hu"))
+    one = flow_from("one", {"line": "helpdesk", "start": "end", "block": {"end": blocks["end"]}})
+    assert flow_prompts([one, one, flow_from("none", {"line": "helpdesk"})]) == ["again.wav"]
 
 
 def test_the_operator_s_catalogue_lies_over_it(place: Path) -> None:
