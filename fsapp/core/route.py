@@ -78,7 +78,7 @@ def _targets(
     for one in led:
         offers.lead(one)
     if facts.sticky is not None and place.stickiness is not Stickiness.NONE:
-        offers.sticky(facts.sticky)
+        offers.sticky(facts.sticky, by_flow=found.reason.endswith("flow"))
     offers.targets.append(Target(place.queue, None, None))
     trace.append(Step("queue", f"{place.id} has queue {place.queue}", "waits there until answered"))
     return tuple(offers.targets)

@@ -38,20 +38,24 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StickyRule:
-    """`talk_s`: from how many seconds on a talk is a successful one; `days`: for how long it counts."""
+    """`talk_s`: from how many seconds on a talk is a successful one; `days`: for how long it counts.
+
+    `busy` None: ANY for a caller who comes out of a flow, WAIT for all others.
+    """
 
     talk_s: int = DEFAULT_TALK_S
     days: int = DEFAULT_DAYS
-    busy: Busy = Busy.WAIT
+    busy: Busy | None = None
     scope: Scope = Scope.CENTRE
 
 
 def sticky_rule(spec: Mapping[str, Any], centre: Mapping[str, Any]) -> StickyRule:
     """The rule of a stage or line of a checked document; what it does not say, the centre does."""
     said = {**centre, **spec}
+    busy = said.get("sticky_busy")
     return StickyRule(
         said.get("sticky_talk_s", DEFAULT_TALK_S), said.get("sticky_days", DEFAULT_DAYS),
-        Busy(said.get("sticky_busy", Busy.WAIT)), Scope(said.get("sticky_scope", Scope.CENTRE)),
+        Busy(busy) if busy else None, Scope(said.get("sticky_scope", Scope.CENTRE)),
     )
 
 

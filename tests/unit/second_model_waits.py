@@ -15,9 +15,10 @@ AGENT_WAIT = GROUP_WAIT = 20
 
 def second_waits(
     document: dict[str, Any], opinion: dict[str, Any], right: str | None, responsible: str | None,
-    sticky: list[dict[str, Any]], there: dict[str, str], now: float,
+    sticky: list[dict[str, Any]], there: dict[str, str], now: float, by_flow: bool = False,
 ) -> list[tuple[str, int | None]]:
     """Queues without their domain, each with the seconds waited there. `opinion`: the second model's on the class."""
+    usual = "any" if by_flow else "wait"
     spec, staff = _place(document, opinion)
     found: list[str] = []
 
@@ -49,7 +50,7 @@ def second_waits(
     kind = spec.get("stickiness", "none")
     talked = _talked(document, spec, opinion, sticky, now)
     if kind != "none" and talked is not None:
-        free_only = spec.get("sticky_busy", document["centre"].get("sticky_busy", "wait")) == "any"
+        free_only = spec.get("sticky_busy", document["centre"].get("sticky_busy", usual)) == "any"
         if kind != "group":
             agent(talked, free_only)
         if kind != "agent":

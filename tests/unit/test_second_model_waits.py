@@ -54,7 +54,7 @@ def test_two_thousand_random_callers_wait_for_whom_the_design_says() -> None:
                 _facts(customer, talks, there), rules, when(NOW))
             second = second_waits(
                 document, opinion, right["agent"] if right and callback else None,
-                contact["agent"] if contact else None, talks, there, NOW)
+                contact["agent"] if contact else None, talks, there, NOW, decision.reason == "flow")
             first = [(target.queue.removesuffix("@fsapp"), target.wait_s) for target in decision.targets]
             assert first == second, (seed, customer, talks, there, document)
             for step in decision.trace:

@@ -26,6 +26,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CALLER = "+381601234567"
 HELPDESK = "+381115550300"
 FIRST_CALL = "+381115550100"
+FLOW = "+381115550400"
 
 
 def ago(**time: float) -> datetime:
@@ -71,6 +72,19 @@ AGENT, GROUP, QUEUE = ("agent-1004", 20), ("group-support", 20), ("helpdesk", No
 def test_busy_and_not_there(there: Availability, busy: str, expected: list[tuple[str, int | None]]) -> None:
     facts = Facts(sticky=Sticky("1004", ago(days=1)), availability=there)
     assert waits(rules_with(sticky_busy=busy), facts) == expected
+
+
+@pytest.mark.parametrize(("line", "centre", "expected"), [
+    ({}, {}, [QUEUE]), ({"sticky_busy": "wait"}, {}, [AGENT, GROUP, QUEUE]),
+    ({}, {"sticky_busy": "wait"}, [AGENT, GROUP, QUEUE]), ({"sticky_busy": "any"}, {"sticky_busy": "wait"}, [QUEUE]),
+])
+def test_who_comes_out_of_a_flow_waits_for_nobody_busy_unless_told_to(
+    line: dict[str, Any], centre: dict[str, Any], expected: list[tuple[str, int | None]],
+) -> None:
+    facts = Facts(sticky=Sticky("1004", ago(days=1)), availability=known(busy="1004 1005 1006"))
+    assert waits(rules_with(centre, **line), facts, FLOW) == expected
+    if not line and not centre:
+        assert waits(rules_with(), facts, HELPDESK) == [AGENT, GROUP, QUEUE]
 
 
 def test_busy_is_for_the_sticky_agent_alone_but_nobody_waits_for_who_is_not_there() -> None:
