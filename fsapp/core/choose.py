@@ -158,6 +158,9 @@ def _open_line(found: Classified, rules: Rules, now: datetime, trace: list[Step]
             trace.append(Step("schedule", fact, "open"))
             break
         following = rules.lines.get(place.closed_line or "")
+        if following is None and found.flow is not None:
+            trace.append(Step("schedule", fact, "closed: the flow comes first"))
+            break
         if following is None:
             trace.append(Step("schedule", fact, "closed: a message and a hangup"))
             return Classified(None, _reason(found), None)

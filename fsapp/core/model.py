@@ -5,12 +5,13 @@ All times that end in `_at` are aware UTC datetimes, all that end in `_s` are se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from fsapp.core.availability import NOBODY_KNOWS, Availability
+from fsapp.core.availability import NOBODY_KNOWS, Availability, Presence
 
 __all__ = [
     "DEGRADED", "DEGRADED_REASON", "FALLBACK_REASON", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision",
@@ -193,7 +194,8 @@ class Decision:
 
     `call_class` None means that the number called is not ours, or that all is closed: the caller hears so and is let
     go. `targets` are all places in order, `target` the one for this visit. `flow`: the one the caller is to run through
-    first; who cannot run it goes to the target at once.
+    first; who cannot run it goes to the target at once. `facts` are those it was made of, `seen` the agents whose
+    presence mattered.
     """
 
     call_class: CallClass | None
@@ -210,6 +212,8 @@ class Decision:
     rules_version: int = 0
     degraded: bool = False
     flow: str | None = None
+    facts: Facts = NO_FACTS
+    seen: Mapping[str, Presence] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """The shape that `fsapp explain --json` prints; absent things are None."""

@@ -18,12 +18,16 @@ __all__ = ["Offers"]
 
 
 class Offers:
-    """The targets of one call in order, in `targets`; each step leaves a line in the trace."""
+    """The targets of one call in order, in `targets`; each step leaves a line in the trace.
+
+    `seen`: whose presence mattered, so that the decision can be made again.
+    """
 
     def __init__(
         self, place: Stage | Line, availability: Availability, rules: Rules, now: datetime, trace: list[Step],
     ) -> None:
         self.targets: list[Target] = []
+        self.seen: dict[str, Presence] = {}
         self._place = place
         self._availability = availability
         self._rules = rules
@@ -94,4 +98,5 @@ class Offers:
         self._trace.append(Step(rule, fact, outcome))
 
     def _presence(self, agent: str) -> Presence:
-        return self._availability.of(agent, self._now)
+        found = self.seen[agent] = self._availability.of(agent, self._now)
+        return found

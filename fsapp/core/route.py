@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from fsapp.core.availability import Presence
 from fsapp.core.choose import LedBy, leads, placed
 from fsapp.core.classify import Classified, classify
 from fsapp.core.model import Call, Decision, Facts, Step, Target
@@ -29,8 +30,9 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     found = placed(found, led, call, rules, now, trace)
     place = found.place
     if found.call_class is None or place is None:
-        return Decision(None, found.reason, trace=tuple(trace), rules_version=rules.version, degraded=facts.degraded)
-    targets = _targets(found, place, facts, rules, led, now, trace)
+        return Decision(None, found.reason, trace=tuple(trace), rules_version=rules.version, degraded=facts.degraded,
+                        facts=facts)
+    targets, seen = _targets(found, place, facts, rules, led, now, trace)
     tried = call.earlier.tried if call.earlier else ()
     target = next((t for t in targets if t.queue not in tried), targets[-1])
     if tried:
@@ -51,6 +53,8 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
         rules_version=rules.version,
         degraded=facts.degraded,
         flow=found.flow,
+        facts=facts,
+        seen=seen,
     )
 
 
@@ -67,7 +71,8 @@ def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, tra
 def _targets(
     found: Classified, place: Stage | Line, facts: Facts, rules: Rules, led: Sequence[LedBy], now: datetime,
     trace: list[Step],
-) -> tuple[Target, ...]:
+) -> tuple[tuple[Target, ...], Mapping[str, Presence]]:
+    """The targets in order, and whose presence mattered."""
     offers = Offers(place, facts.availability, rules, now, trace)
     if found.agent is not None:
         offers.agent(found.agent, "flow", "was led to")
@@ -81,4 +86,4 @@ def _targets(
         offers.sticky(facts.sticky, by_flow=found.reason.endswith("flow"))
     offers.targets.append(Target(place.queue, None, None))
     trace.append(Step("queue", f"{place.id} has queue {place.queue}", "waits there until answered"))
-    return tuple(offers.targets)
+    return tuple(offers.targets), offers.seen

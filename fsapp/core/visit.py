@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fsapp.core.clean import clean_name, clean_number, clean_text
+from fsapp.core.facts_record import facts_record
 from fsapp.core.flow.state import NO_STATE, State, read_state
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, Call, CallClass, Decision, Earlier
 from fsapp.core.numbers import normalise
@@ -20,8 +21,7 @@ from fsapp.core.score import MAX_SCORE
 
 __all__ = [
     "CARRIED", "CLOSED_EXTENSION", "CONTEXT", "FALLBACK_EXTENSION", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION",
-    "Arrival",
-    "as_fallback", "ended", "event_id", "from_variables", "read_arrival", "routed", "variables",
+    "Arrival", "as_fallback", "ended", "event_id", "from_variables", "read_arrival", "routed", "variables",
 ]
 
 # Where a decided call is transferred to (dialplan/fsapp.xml).
@@ -231,6 +231,8 @@ def routed(arrival: Arrival, decision: Decision, decision_id: str, at: float) ->
         "visit": len(decision.tried),
         "rules": decision.rules_version,
         "degraded": decision.degraded,
+        # Only the first decision about a call can be made again: later ones hang on what became of it.
+        **({"later": True} if call.earlier else {"facts": facts_record(decision, call.led)}),
     }
 
 

@@ -196,6 +196,14 @@ def test_a_closed_flow_leads_to_its_line() -> None:
     assert (made(centre, "+381115550900", now=NIGHT).line, made(centre, "+381115550900").line) == ("helpdesk", "vip")
 
 
+def test_a_flow_is_run_before_its_closed_line_is_asked_for() -> None:
+    flow = {"main": {"line": "helpdesk", "start": "end", "block": {"end": {"kind": "queue"}}}}
+    centre = rules(schedule=OFFICE, line_helpdesk={"schedule": "office"}, flow=flow)
+    found = made(centre, FLOW, now=NIGHT)
+    assert (found.flow, found.call_class) == ("main", "service")
+    assert made(centre, now=NIGHT).target is None
+
+
 def test_closed_lines_lead_on_until_one_is_open() -> None:
     tables = {"line_helpdesk": {"schedule": "office", "closed_line": "second"},
               "line_second": {"groups": ["sales"], "schedule": "office", "closed_line": "vip"}}
