@@ -8,7 +8,7 @@ __all__ = [
     "ARRIVED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS", "DECISIONS", "DECISION_SECONDS", "DEGRADED",
     "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS",
     "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION",
-    "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAIT_ERROR_SECONDS",
+    "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -38,6 +38,8 @@ LINK_REQUESTS = Counter("fsapp_link_requests", "What the link was asked to do", 
 WAITS_FORETOLD = Counter(
     "fsapp_waits_foretold", "Answered callers, by whether their wait was within the interval", ["within"],
     registry=REGISTRY)
+WAITS_TOLD = Counter(
+    "fsapp_waits_told", "Times a caller was told the place or the wait", registry=REGISTRY)
 WAIT_ERROR_SECONDS = Histogram(
     "fsapp_wait_error_seconds", "How far estimates of the wait were wrong",
     buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600), registry=REGISTRY)

@@ -19,6 +19,7 @@ from fsapp.link.looks import Looks
 from fsapp.link.recordings import PauseRequests, Retention
 from fsapp.link.requests import Requests
 from fsapp.link.talks import Talks
+from fsapp.link.telling import WaitTeller
 from fsapp.link.waits import Waits
 from fsapp.link.watch import Watch
 from fsapp.log import get_logger
@@ -72,6 +73,7 @@ class LinkProcess:
         self._kept: KeptFloor | None = None
         self._looks: Looks | None = None
         self._waits: Waits | None = None
+        self._teller: WaitTeller | None = None
         self._watching: gevent.Greenlet | None = None
         self._stopping = Event()
         self._stopped = Event()
@@ -94,6 +96,7 @@ class LinkProcess:
             known=read_floor(self._client, self._switch).seen,
         )
         self._waits = Waits(writer, self._seen, read_learned(self._client, self._switch))
+        self._teller = WaitTeller(self.watch, lambda: self.rules, self._waits.book, self._tell)
         memory = AgentMemory(self._client, self._switch)
         self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
         self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(
@@ -130,6 +133,8 @@ class LinkProcess:
         if self._looks is not None:
             self._looks.stop()
         self._talks.stop(_STOP_S)
+        if self._teller is not None:
+            self._teller.stop()
         if self._waits is not None:
             self._waits.stop()
         self._events.close(timeout=_STOP_S)

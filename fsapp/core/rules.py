@@ -19,6 +19,7 @@ from fsapp.core.people import DEFAULT_AGENT_PRIORITY, DEFAULT_STRATEGY, Agent, G
 from fsapp.core.recording import DEFAULT_KEEP_DAYS, NOT_RECORDED, Recording, recording_from
 from fsapp.core.schedule import Schedule, schedule_from
 from fsapp.core.stickiness import StickyRule, sticky_rule
+from fsapp.core.telling import NOT_TOLD, Telling, telling_from
 
 __all__ = [
     "MAIN", "Agent", "DialedNumber", "Flow", "Group", "Line", "Queue", "Rules", "Stage", "StageKind", "Stickiness",
@@ -94,6 +95,7 @@ class Stage:
     strategy: Strategy = Strategy.LONGEST_IDLE
     sticky: StickyRule = StickyRule()
     callback: Mapping[str, int] = field(default_factory=dict)
+    telling: Telling = NOT_TOLD
 
     @property
     def id(self) -> str:
@@ -120,6 +122,7 @@ class Line:
     sticky: StickyRule = StickyRule()
     schedule: str | None = None
     closed_line: str | None = None
+    telling: Telling = NOT_TOLD
 
     @property
     def id(self) -> str:
@@ -261,6 +264,7 @@ def _place(
         "sla_s": spec.get("sla_s", DEFAULT_SLA_S), "staff": staff(spec, groups, agents),
         "stickiness": Stickiness(spec.get("stickiness", "none")), "recording": recording_from(spec, centre),
         "home": spec.get("home", home), "strategy": _strategy(spec, centre), "sticky": sticky_rule(spec, centre),
+        "telling": telling_from(spec, centre),
     }
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fsapp.core.activity import activity
-from fsapp.core.floor import AgentStatus, MemberState, Seen
+from fsapp.core.floor import AgentStatus, MemberState, Seen, SeenMember
 from fsapp.core.wait import Desk, Estimate, Scene, Waiting, rank
 from fsapp.core.wait_learning import WaitLearner
 
@@ -21,6 +21,7 @@ __all__ = ["Outcome", "WaitBook", "scene_of"]
 
 _READY = (AgentStatus.AVAILABLE, AgentStatus.ON_DEMAND)
 _KEPT = 5000
+_TIE = 1e-5
 
 
 def scene_of(seen: Seen, now: datetime, without: str = "") -> Scene:
@@ -36,9 +37,14 @@ def scene_of(seen: Seen, now: datetime, without: str = "") -> Scene:
         if doing.word != "idle":
             ready = {"waiting": 0.0, "wrap-up": float(doing.left_s or 0)}.get(doing.word)
             desks.append(Desk(frozenset(queues[agent.id]), ready))
+    def place_of(member: SeenMember) -> float:
+        return rank(member.base_score, (member.joined_at or now).timestamp())
+
+    # Of two who joined in the same second with the same score the switch takes the first.
     line = [
-        Waiting(member.uuid, member.queue, rank(member.base_score, (member.joined_at or now).timestamp()))
-        for member in seen.members.values() if member.state == MemberState.WAITING and member.uuid != without
+        Waiting(member.uuid, member.queue, place_of(member) - place * _TIE)
+        for place, member in enumerate(seen.members.values())
+        if member.state == MemberState.WAITING and member.uuid != without
     ]
     return Scene(desks, line)
 
@@ -114,6 +120,12 @@ class WaitBook:
             queue: self.learner.estimate(scene, queue, base, now.timestamp())
             for queue, base in self.bases.items() if queue in seen.queues
         }
+
+    def estimate_of(self, seen: Seen, member: SeenMember, now: datetime) -> Estimate | None:
+        """What somebody who waits has to expect from now on; None for who does not wait any more."""
+        scene = scene_of(seen, now)
+        mine = next((one for one in scene.line if one.member == member.uuid), None)
+        return None if mine is None else self.learner.estimate_of(scene, mine, member.base_score, now.timestamp())
 
     def dump(self) -> dict[str, Any]:
         """Everything that outlives a process, as plain values."""

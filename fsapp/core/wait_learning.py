@@ -24,6 +24,7 @@ from fsapp.core.wait import (
     Learned,
     Scene,
     Spread,
+    Waiting,
     estimate,
     own_bucket,
     rank,
@@ -152,6 +153,10 @@ class WaitLearner:
         """The wait from now on of whoever joined `queue` then with this base score, and is not in the line."""
         return estimate(
             scene, queue, rank(base_score, joined_at), self.learned(scene, queue, base_score, joined_at))
+
+    def estimate_of(self, scene: Scene, one: Waiting, base_score: float, now: float) -> Estimate:
+        """The wait from now on of somebody in the line."""
+        return estimate(scene, one.queue, one.rank, self.learned(scene, one.queue, base_score, now))
 
     def learned(self, scene: Scene, queue: str, base_score: float, now: float) -> Learned:
         """What counts for a caller of this queue and base score."""

@@ -87,6 +87,7 @@ def _broadcast(switch: Switch, arguments: str) -> str:
     if channel is None:
         return _NO_CHANNEL
     channel.queue(Execute("playback", rest[0] if rest else ""))
+    switch.publish("played", channel, files=rest[0] if rest else "")
     return "+OK Message sent\n"
 
 

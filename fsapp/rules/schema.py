@@ -64,7 +64,15 @@ class _Sticky(Table):
     sticky_scope: Literal["centre", "campaign", "place"] | None = None
 
 
-class Centre(_Phone, _Callback, _Sticky):
+class _Telling(Table):
+    """What callers who wait are told: for the centre, a campaign, a stage or a line."""
+
+    tell_position: bool | None = None
+    tell_wait: bool | None = None
+    tell_every_s: Annotated[int, Field(ge=15, le=3600)] | None = None
+
+
+class Centre(_Phone, _Callback, _Sticky, _Telling):
     region: Region
     name: Text | None = None
     domain: Domain = "fsapp"
@@ -87,7 +95,7 @@ class Number(Table):
     closed_flow: Name | None = None
 
 
-class _Staffed(_Sticky):
+class _Staffed(_Sticky, _Telling):
     groups: list[Name] = []
     agents: list[AgentId] = []
     skills: list[Name] = []

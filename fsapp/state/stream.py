@@ -14,6 +14,7 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `agent_missed` | member, queue, agent, cause: the phone was busy, rejected it or did not answer |
 | `call_answered` | member, queue, number, agent, waited_s |
 | `talk_ended` | member, queue, number, agent, agent_call, talked_s |
+| `wait_told` | member, queue, position, low_s, high_s, doubt, prompts: what a caller who waits has heard |
 | `call_abandoned` | member, queue, reason, waited_s: the caller hung up while waiting |
 | `call_left_queue` | member, queue, reason (TIMEOUT, EXIT_WITH_KEY, ...), waited_s: and lives on |
 | `call_hung_up` | direction, number, called, cause, lasted_s, answered_s, variables: one for each caller's leg |

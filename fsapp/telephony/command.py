@@ -19,7 +19,7 @@ from fsapp.errors import UnsafeArgument
 __all__ = [
     "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "STILL_THERE", "api", "auth", "bgapi", "callcenter",
     "digits", "execute", "hangup", "line", "linger", "multiset", "originate", "path", "set_profile_var",
-    "sofia_contact", "subscribe", "transfer", "user_data", "uuid_exists", "uuid_transfer", "value",
+    "sofia_contact", "subscribe", "transfer", "user_data", "uuid_broadcast", "uuid_exists", "uuid_transfer", "value",
 ]
 
 CONNECT = b"connect\n\n"
@@ -45,6 +45,7 @@ _UUID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_@.:/+-]{1,255}\Z")
 _SOUND = re.compile(r"[A-Za-z0-9_./:,;()%+-]{1,300}\Z")
 _KEY = re.compile(r"[0-9*#]\Z")
+_FILES = re.compile(r"(?:file_string://)?(?:/[A-Za-z0-9_.+-]+)+(?:!(?:/[A-Za-z0-9_.+-]+)+){0,60}\Z")
 _QUOTED = re.compile(r"[^'\\`]{1,1000}\Z")
 
 
@@ -165,6 +166,11 @@ def sofia_contact(user: str) -> str:
 def user_data(user: str, parameter: str) -> str:
     """The api command for a parameter that the directory has of USER@DOMAIN."""
     return f"user_data {_matching('user', user, _EXTENSION)} param {_matching('parameter', parameter, _NAME)}"
+
+
+def uuid_broadcast(call: str, files: str) -> str:
+    """The api command that plays files (a path, or file_string://PATH!PATH) to one call, whatever it is doing."""
+    return f"uuid_broadcast {_matching('uuid', call, _UUID)} {_matching('files', files, _FILES)} aleg"
 
 
 def uuid_exists(call: str) -> str:

@@ -227,8 +227,12 @@ def test_waits_are_learned_foretold_and_kept(floor: Floor, start_link: Callable[
     floor.wait_same("at the end")
     # Those whom too many missed calls have sent on a break are in nobody's play.
     ready = sum(agent.status == "Available" for agent in floor.seen().agents.values())
-    until(lambda: read_floor(floor.client, "main").waits["helpdesk@fsapp"].agents == ready, "who is there is known")
-    assert read_floor(floor.client, "main").waits["helpdesk@fsapp"].position == 1
+
+    def expected() -> tuple[int, int]:
+        found = read_floor(floor.client, "main").waits["helpdesk@fsapp"]
+        return found.agents, found.position
+
+    until(lambda: expected() == (ready, 1), "who is there is known")
     within, beyond = (WAITS_FORETOLD.labels(name)._value.get() - before[name] for name in ("yes", "no"))
     assert 0 <= within + beyond - (len(floor.facts("call_answered")) - answered_before) < 15
     assert within > beyond
@@ -236,6 +240,35 @@ def test_waits_are_learned_foretold_and_kept(floor: Floor, start_link: Callable[
     assert read_learned(floor.client, "main")["learner"] == process._waits.book.dump()["learner"]
     again = start_link(floor)
     assert again._waits.book.dump() == process._waits.book.dump()
+
+
+def test_who_waits_is_told_and_nobody_else(
+    make_switch: Callable[..., Switch], make_socket: Callable[..., EventSocket], redis_server: Any,
+    start_link: Callable[..., LinkProcess],
+) -> None:
+    switch = make_switch(
+        PLAN, [Queue("helpdesk@fsapp")], [Agent("1004", "user/1004@fsapp")], [Tier("helpdesk@fsapp", "1004")],
+        phone=lambda _agent, _channel: Reaction(talk_s=3600))
+    run(switch, "global_setvar fsapp_sounds=/sounds/fsapp/sr")
+    floor = Floor(switch, make_socket(switch), redis_server)
+    document = load_folder(ROOT / "conf/rules")
+    document["line"]["helpdesk"] |= {"tell_position": True, "tell_wait": True}
+    RulesStore(floor.client).load(document, "", "", "")
+    played: list[dict[str, Any]] = []
+    switch.subscribe(lambda told: played.append(told) if told["event"] == "played" else None)
+    start_link(floor)
+    talks = switch.call("+381601234567", "2", name="Mira")
+    until(lambda: switch.callcenter.agents["1004"].state == "In a queue call", "one talks")
+    first, second = (switch.call(f"+38160123456{digit}", "2", name="Mira") for digit in "89")
+    until(lambda: len(floor.facts("wait_told")) == 2, "both are told")
+    told = {fact["call"]: fact for fact in floor.facts("wait_told")}
+    # Their place; the wait only once there is something to know it from.
+    assert told[first.uuid]["prompts"] == ["position-next"]
+    assert told[second.uuid]["prompts"] == ["position", "number-2"]
+    assert told[second.uuid]["doubt"] and talks.uuid not in told
+    assert {one["uuid"]: one["files"] for one in played}[second.uuid] == (
+        "file_string:///sounds/fsapp/sr/position.wav!/sounds/fsapp/sr/number-2.wav")
+    floor.close()
 
 
 def test_cut_and_restored(floor: Floor, start_link: Callable[..., LinkProcess]) -> None:

@@ -1,0 +1,136 @@
+"""Tells callers who wait their place and wait, where the rules say so: soon after they join, then every so often.
+
+The switch plays it into the caller's waiting, and ends it by itself the moment an agent answers. Nobody is told
+anything for whom somebody rings, who talks or who has left; a caller to whom it cannot be played waits on as if nothing
+had been.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from gevent.event import Event
+
+from fsapp.core.floor import MemberState, Seen, SeenMember
+from fsapp.core.rules import Rules
+from fsapp.core.telling import Telling, file_list, said
+from fsapp.core.wait_floor import WaitBook
+from fsapp.errors import SwitchError, UnsafeArgument
+from fsapp.log import get_logger
+from fsapp.metrics import WAITS_TOLD
+from fsapp.spawn import spawn
+from fsapp.telephony.command import uuid_broadcast
+
+__all__ = ["WaitTeller"]
+
+EVERY_S = 1.0
+FIRST_S = 3.0    # so long is the first "please wait"
+AT_ONCE = 20     # callers who are told in one round, the longest due first
+_STOP_S = 1.0
+_LOOK_S = 60.0
+_API_S = 2.0
+_log = get_logger("waits")
+
+
+class Watched(Protocol):
+    """What is needed of the link's Watch."""
+
+    seen: Seen
+    up: bool
+
+    def api(self, cmd: str, timeout_s: float | None = None) -> str: ...
+
+
+class WaitTeller:
+    """Looks every second who is due; `tell` takes the facts for the event stream."""
+
+    def __init__(
+        self, watch: Watched, rules: Callable[[], Rules | None], book: WaitBook, tell: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._watch = watch
+        self._rules = rules
+        self._book = book
+        self._tell = tell
+        self._due: dict[str, float] = {}
+        self._sounds = ""
+        self._looked = 0.0
+        self._fault = ""
+        self._stopping = Event()
+        self._greenlet = spawn(self._run, name="wait-teller")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._greenlet.join(_STOP_S)
+        self._greenlet.kill(timeout=1)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(EVERY_S):
+            try:
+                self._round(datetime.now(UTC))
+            except SwitchError as error:
+                if str(error) != self._fault:
+                    _log.warning("waits_not_told", error=str(error))
+                self._fault = str(error)
+            except Exception:  # noqa: BLE001  the next round is a new one
+                _log.exception("telling_failed")
+
+    def _round(self, now: datetime) -> None:
+        rules = self._rules()
+        if rules is None or not self._watch.up:
+            return
+        tellings = {
+            place.queue: place.telling for place in (*rules.stages.values(), *rules.lines.values()) if place.telling}
+        waiting = {
+            member.uuid: member for member in self._watch.seen.members.values()
+            if member.state == MemberState.WAITING and member.call and member.queue in tellings
+        }
+        there = self._watch.seen.members
+        self._due = {uuid: at for uuid, at in self._due.items() if uuid in there}
+        at = now.timestamp()
+        for uuid in waiting:
+            self._due.setdefault(uuid, at + FIRST_S)
+        due = sorted((uuid for uuid in waiting if self._due[uuid] <= at), key=self._due.__getitem__)
+        for uuid in due[:AT_ONCE]:
+            telling = tellings[waiting[uuid].queue]
+            self._due[uuid] = at + telling.every_s
+            self._tell_one(uuid, telling, now)
+
+    def _tell_one(self, uuid: str, telling: Telling, now: datetime) -> None:
+        # As it is now: the ones before may have taken a while.
+        seen = self._watch.seen
+        member = seen.members.get(uuid)
+        if member is None or member.state != MemberState.WAITING or not member.call:
+            return
+        call = seen.calls.get(member.call)
+        wanted = call.variables.get("fsapp_language", "") if call is not None else ""
+        _, language = file_list(self._folder(), wanted, [])
+        found = self._book.estimate_of(seen, member, now)
+        prompts = said(telling, found, language) if found is not None else []
+        if found is None or not prompts:
+            return
+        path, _ = file_list(self._folder(), wanted, prompts)
+        if path and self._played(member, path):
+            WAITS_TOLD.inc()
+            self._tell({
+                "type": "wait_told", "id": f"{uuid}:told:{now.timestamp():.3f}", "at": now.timestamp(),
+                "call": member.call, "member": uuid, "queue": member.queue, "position": found.position,
+                "low_s": round(found.low_s), "high_s": round(found.high_s), "doubt": found.doubt, "prompts": prompts,
+            })
+
+    def _played(self, member: SeenMember, path: str) -> bool:
+        try:
+            command = uuid_broadcast(member.call, path)
+        except UnsafeArgument as error:
+            _log.warning("wait_not_told", error=str(error))
+            return False
+        return self._watch.api(command, _API_S).startswith("+OK")
+
+    def _folder(self) -> str:
+        """Where the switch has its prompts; asked again every minute."""
+        if not self._sounds or time.monotonic() - self._looked > _LOOK_S:
+            self._sounds = self._watch.api("global_getvar fsapp_sounds", _API_S).strip()
+            self._looked = time.monotonic()
+        return self._sounds
