@@ -105,7 +105,7 @@ class WaitTeller:
         if member is None or member.state != MemberState.WAITING or not member.call:
             return
         call = seen.calls.get(member.call)
-        wanted = call.variables.get("fsapp_language", "") if call is not None else ""
+        wanted = call.variables.get("fsapp_flow_language", "") if call is not None else ""
         _, language = file_list(self._folder(), wanted, [])
         found = self._book.estimate_of(seen, member, now)
         prompts = said(telling, found, language) if found is not None else []
