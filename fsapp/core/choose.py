@@ -35,7 +35,7 @@ class LedBy(NamedTuple):
 
 def leads(call: Call, rules: Rules, now: datetime, trace: list[Step]) -> tuple[LedBy, ...]:
     """Where the caller's list leads, then where the checks lead; says in the trace which fitted."""
-    found = [*_listed(call, rules.listed.of(call.caller.key), trace)]
+    found = _listed(call, rules.listed.of(call.caller.key), trace) if rules.lists else []
     if rules.checks:
         found += _checked(call, rules.checks, rules.schedules, now, trace)
     return tuple(found)

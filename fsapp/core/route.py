@@ -59,7 +59,7 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
 
 
 def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, trace: list[Step]) -> int:
-    vip = max((one.vip for one in rules.listed.of(call.caller.key)), default=0)
+    vip = max((one.vip for one in rules.listed.of(call.caller.key)), default=0) if rules.lists else 0
     called = rules.numbers.get(call.called.key or "")
     priority = called.priority if called else 0
     score = base_score(found.call_class, vip, priority, place.sla_s)
