@@ -207,10 +207,10 @@ def _not_answered(seen: Seen, event: FloorEvent) -> Changes:
     fact = _fact(event, "agent_missed", call=event.call, member=event.member, queue=event.queue, agent=event.agent,
                  cause=event.cause)
     member = seen.members.get(event.member)
-    if member is None or member.agent != event.agent:
+    # Told again after all was read: the same agent may have answered a later offer meanwhile.
+    if member is None or member.agent != event.agent or member.state not in (MemberState.WAITING, MemberState.TRYING):
         return Changes(facts=(fact,))
-    state = MemberState.WAITING if member.state == MemberState.TRYING else member.state
-    return Changes(members={member.uuid: replace(member, state=state, agent="")}, facts=(fact,))
+    return Changes(members={member.uuid: replace(member, state=MemberState.WAITING, agent="")}, facts=(fact,))
 
 
 def _agent_answered(seen: Seen, event: FloorEvent) -> Changes:

@@ -86,7 +86,7 @@ def test_json_says_the_same(run, place):
 
 
 FAULTS = [
-    ("dialplan/fsapp.xml", "</extension>", "</extensoin>", "dialplan/fsapp.xml:19: is not well-formed XML"),
+    ("dialplan/fsapp.xml", "</extension>", "</extensoin>", ": is not well-formed XML: mismatched tag; mend this line"),
     ("dialplan/fsapp.xml", "<include>", '<!DOCTYPE x [<!ENTITY a "b">]><include>', "declares an entity"),
     ("dialplan/fsapp.xml", "^fsapp-visit$", "^(fsapp-visit$", "is no regular expression"),
     ("dialplan/fsapp.xml", "async full", "full", "write `async full`"),

@@ -91,6 +91,13 @@ def test_an_agent_who_does_not_answer() -> None:
     assert (facts[-1]["type"], facts[-1]["cause"]) == ("agent_missed", "NO_ANSWER")
 
 
+def test_an_old_refusal_told_again_leaves_the_talk_alone() -> None:
+    """After all was read, the last seconds' events are told again: the agent has refused, and answered since."""
+    talking, _ = play(EMPTY, STORY[:10])
+    seen, _ = play(talking, (event("bridge-agent-fail", 9, **MEMBER, agent="1004", cause="CALL_REJECTED"),))
+    assert seen.members["m1"] == talking.members["m1"]
+
+
 def test_who_gives_up_and_who_is_moved_on() -> None:
     end = {**MEMBER, "value": "Cancel"}
     for reason, hung_up, type_ in [
