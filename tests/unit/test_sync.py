@@ -574,7 +574,7 @@ def test_after_mending_nothing_is_left_and_what_is_of_others_is_as_it_was(seed: 
     _spoil(random, switch, rules)
     before = switch.seen()
     desk = Desk(rules, switch)
-    for _ in range(6):
+    for _ in range(12):
         desk.look()
         desk.now += LATER
     for one in compare(rules, switch.seen(), desk.memory.known, "main", desk.now, Suspicion()):
