@@ -20,7 +20,7 @@ from fsapp.doctor.facts import NotAsked, PythonInSwitch, Sound, Switch
 from fsapp.doctor.judge_versions import NEEDED, USEFUL
 from fsapp.doctor.passwords import DEFAULT_SWITCH_PASSWORD, Strength, strength
 from fsapp.errors import SwitchError, SwitchRefused, Timeout
-from fsapp.rules.prompts import flow_prompts, prompts
+from fsapp.rules.prompts import flow_prompts, prompts, told_prompts
 from fsapp.settings import Settings, split_address
 from fsapp.telephony.callcenter import read_seen
 from fsapp.telephony.link import Link
@@ -191,7 +191,8 @@ class _Asking:
         if isinstance(folder, NotAsked):
             return NotAsked(f"fsapp_sounds of the switch: {folder.why}")
         paths = [f"{folder}/{name}" for name in prompts(Path(self._settings.dialplan), [])]
-        for name in flow_prompts(self._rules.flows.values()) if self._rules else ():
+        rules = self._rules
+        for name in (*flow_prompts(rules.flows.values()), *told_prompts(rules)) if rules else ():
             # Languages are beside each other: fsapp_sounds is the folder of one of them.
             paths.append(str(PurePosixPath(folder).parent / name) if "/" in name else f"{folder}/{name}")
         found = []

@@ -1,4 +1,4 @@
-"""Which prompts the dialplan, the queues and the flows play. Looks for no file but the dialplan's own."""
+"""Which prompts are played: by dialplan, queues, flows, and of the wait. Looks for no file but the dialplan's own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 from fsapp.core.flow.blocks import Flow, Kind, prompts_of
 from fsapp.core.flow.steps import TYPED
 from fsapp.core.queue_xml import MOH
+from fsapp.core.rules import Rules
+from fsapp.core.speech import spoken
 from fsapp.rules.switch_xml import Node, read_file
 
-__all__ = ["flow_prompts", "prompts"]
+__all__ = ["flow_prompts", "prompts", "told_prompts"]
 
 _PROMPT = re.compile(r"\$\$?\{fsapp_sounds\}/([A-Za-z0-9_./-]+)")
 
@@ -30,14 +32,29 @@ def flow_prompts(flows: Iterable[Flow]) -> list[str]:
     """The files that flows play: LANGUAGE/PROMPT.wav, or PROMPT.wav in what the switch speaks where none is named."""
     found: dict[str, None] = {}
     for flow in flows:
-        choices = {language for block in flow.blocks.values() if block.kind is Kind.LANGUAGE
-                   for language in block.choices.values()}
-        folders = [f"{language}/" for language in sorted({*flow.languages, *choices})] or [""]
+        folders = [f"{language}/" for language in sorted(_languages(flow))] or [""]
         said = (prompt for block in flow.blocks.values() for _, prompt in prompts_of(block))
         for prompt in dict.fromkeys(said):
             names = [f"number-{digit}" for digit in range(10)] if prompt == TYPED else [prompt]
             found |= dict.fromkeys(f"{folder}{name}.wav" for name in names for folder in folders)
     return list(found)
+
+
+def told_prompts(rules: Rules) -> list[str]:
+    """The files that tell callers their place and wait, named as those of flows; none where nobody is told.
+
+    In what the switch speaks, and in each language that a caller may have chosen in a flow.
+    """
+    if not any(place.telling for place in (*rules.stages.values(), *rules.lines.values())):
+        return []
+    folders = ["", *(f"{one}/" for one in sorted({one for flow in rules.flows.values() for one in _languages(flow)}))]
+    names = sorted(name for name in spoken() if not name.startswith("press-"))
+    return [f"{folder}{name}.wav" for folder in folders for name in names]
+
+
+def _languages(flow: Flow) -> set[str]:
+    return {*flow.languages, *(language for block in flow.blocks.values() if block.kind is Kind.LANGUAGE
+                               for language in block.choices.values())}
 
 
 def _named(node: Node) -> list[str]:

@@ -13,7 +13,7 @@ from fsapp.core.rules import Rules
 from fsapp.core.speech import LANGUAGES, spoken
 from fsapp.errors import SoundsError
 from fsapp.rules import load_folder
-from fsapp.rules.prompts import flow_prompts, prompts
+from fsapp.rules.prompts import flow_prompts, prompts, told_prompts
 from fsapp.sounds.build import build, wanted
 from fsapp.sounds.catalogue import read_catalogue
 from fsapp.sounds.check import check
@@ -71,6 +71,20 @@ def test_files_of_a_flow_are_those_of_all_its_languages() -> None:
     assert sorted(flow_prompts([two])) == sorted(f"{one}/{name}.wav" for name in said for one in ("sr", "en", "hu"))
     one = flow_from("one", {"line": "helpdesk", "start": "end", "block": {"end": blocks["end"]}})
     assert flow_prompts([one, one, flow_from("none", {"line": "helpdesk"})]) == ["again.wav"]
+
+
+def test_files_that_tell_the_wait_are_those_of_all_languages_of_flows() -> None:
+    document = load_folder(ROOT / "conf/rules")
+    centre = document["centre"]
+    document["flow"] = {"main": {"line": "helpdesk", "start": "end", "languages": ["sr", "en"], "block": {
+        "end": {"kind": "hangup"}}}}
+    told = told_prompts(Rules.from_document(document | {"centre": centre | {"tell_wait": True}}))
+    assert {"position.wav", "sr/wait.wav", "en/number-30.wav", "en/minutes-few.wav"} <= set(told)
+    assert {name.partition("/")[0] for name in told if "/" in name} == {"sr", "en"}
+    document["centre"] = {key: value for key, value in centre.items() if not key.startswith("tell_")}
+    for line in document["line"].values():
+        line.pop("tell_position", None), line.pop("tell_wait", None)
+    assert told_prompts(Rules.from_document(document)) == []
 
 
 def test_the_operator_s_catalogue_lies_over_it(place: Path) -> None:
