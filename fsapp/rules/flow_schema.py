@@ -144,6 +144,13 @@ class List(Table):
     otherwise: Target
 
 
+class Schedule(Table):
+    kind: Literal["schedule"]
+    schedule: Name
+    next: Target
+    otherwise: Target
+
+
 class Lookup(Table):
     kind: Literal["lookup"]
     say: Prompts = []
@@ -189,10 +196,11 @@ class Hangup(Table):
 
 BLOCKS: dict[str, type[Table]] = {
     "say": Say, "menu": Menu, "language": Language, "input": Input, "survey": Survey, "number": Number, "list": List,
-    "lookup": Lookup, "set": Set, "queue": Queue, "agent": Agent, "transfer": Transfer, "hangup": Hangup,
+    "schedule": Schedule, "lookup": Lookup, "set": Set, "queue": Queue, "agent": Agent, "transfer": Transfer, "hangup": Hangup,
 }
 Block = Annotated[
-    Say | Menu | Language | Input | Survey | Number | List | Lookup | Set | Queue | Agent | Transfer | Hangup,
+    Say | Menu | Language | Input | Survey | Number | List | Schedule | Lookup | Set | Queue | Agent | Transfer
+    | Hangup,
     Field(discriminator="kind"),
 ]
 

@@ -206,6 +206,10 @@ def _places(path: Path, block: Mapping[str, Any], document: Mapping[str, Any], s
     if isinstance(block.get("agent"), str) and block["agent"] not in agents:
         yield Finding((*path, "agent"), f"there is no agent {block['agent'][:60]!r}; correct it or add [agent.ID], "
                       f"there are {_some(agents)}")
+    schedules = dict(_tables(document, "schedule"))
+    if isinstance(block.get("schedule"), str) and block["schedule"] not in schedules:
+        yield Finding((*path, "schedule"), f"there is no schedule {block['schedule'][:60]!r}; correct it or add "
+                      "[schedule.NAME]" + (f", there are {_some(schedules)}" if schedules else ""))
     lists = dict(_tables(document, "list"))
     for name in _texts(block, "lists"):
         if name not in lists:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from fsapp.core.flow.actions import (
@@ -70,7 +71,6 @@ class FlowRunner:
     def run(self, session: Session, arrival: Arrival, rules: Rules, name: str) -> End:
         """Runs flow `name` from its start, or from where the caller is in one. HangUp when the caller has gone."""
         flow, state, rules = self._entry(arrival, rules, name)
-        situation = Situation(arrival.call.caller, arrival.call.called, rules.lists)
         session.allow(flow.limit_s + _SPARE_S)
         talk = Talk(session, arrival.prompts, arrival.patience_id)
         began = time.monotonic()
@@ -78,7 +78,7 @@ class FlowRunner:
             talk.begin()
             given: Given = Begin()
             while True:
-                state, actions = step(flow, state, given, situation)
+                state, actions = step(flow, state, given, _situation(arrival, rules))
                 if time.monotonic() - began > flow.limit_s and not isinstance(actions[-1], END):
                     return self._end(arrival, state, talk, Queue(flow.line), "limit")
                 self._keep(talk, state, actions, began != 0 and not isinstance(given, Begin))
@@ -166,6 +166,10 @@ class FlowRunner:
             "type": kind, "id": event_id(at, random.getrandbits(48)), "at": at, "call": arrival.uuid,
             "caller": call.caller.key or call.caller.raw, "called": call.called.key or call.called.raw, **more,
         })
+
+
+def _situation(arrival: Arrival, rules: Rules) -> Situation:
+    return Situation(arrival.call.caller, arrival.call.called, datetime.now(UTC), rules.lists, rules.schedules)
 
 
 def _longest_s(action: Action) -> float:

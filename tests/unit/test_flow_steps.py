@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,13 +31,18 @@ from fsapp.core.flow.check_digit import passes
 from fsapp.core.flow.state import MAX_PATH, State, clean_value, left, read_state, written
 from fsapp.core.flow.steps import Situation, begin, step
 from fsapp.core.numbers import normalise
+from fsapp.core.schedule import schedule_from
 
 ASK = {"tries": 2, "timeout_s": 4, "invalid": ["wrong"], "silent": ["nothing"]}
 
 
-def situation(caller: str = "+381601112223") -> Situation:
+DESK = schedule_from("desk", {"timezone": "Europe/Belgrade", "hours": ["mon-fri 08:00-16:00"]})
+MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
+
+
+def situation(caller: str = "+381601112223", now: datetime = MONDAY) -> Situation:
     lists = {"known": frozenset({"+381601112223"})}
-    return Situation(normalise(caller, "RS"), normalise("+381115550400", "RS"), lists)
+    return Situation(normalise(caller, "RS"), normalise("+381115550400", "RS"), now, lists, {"desk": DESK})
 
 
 def flow(**blocks: dict[str, Any]) -> Flow:
@@ -142,6 +149,14 @@ def test_list_and_set_and_an_agent_by_name_of_a_value():
     assert run(found, caller="anonymous")[1] == (Hangup("USER_BUSY"),)
 
 
+def test_schedule_is_open_or_not():
+    found = flow(hours={"kind": "schedule", "schedule": "desk", "next": "end", "otherwise": "other"})
+    assert run(found)[1] == (Queue("vip"),)
+    night = situation(now=MONDAY + timedelta(hours=12))
+    assert step(found, begin(found), Begin(), night)[1] == (Hangup("USER_BUSY"),)
+    assert step(found, begin(found), Begin(), replace(night, schedules={}))[1] == (Hangup("USER_BUSY"),)
+
+
 def test_lookup_asks_and_takes_what_it_wants():
     found = flow(look={"kind": "lookup", "url": "http://127.0.0.1/?n={caller}&x={x}", "timeout_s": 2, "say": ["moment"],
                        "store": {"name": "customer.name", "second": "list.1.id", "none": "customer.name.first"},
@@ -187,6 +202,7 @@ BLOCK = st.one_of(
     _block("survey", say=PROMPTS, next=TARGET),
     _block("number", choices=st.dictionaries(st.sampled_from(["+381", "+38160", "anonymous"]), TARGET),
            otherwise=TARGET),
+    _block("schedule", schedule=st.just("desk"), next=TARGET, otherwise=TARGET),
     _block("list", lists=st.just(["known"]), next=TARGET, otherwise=TARGET),
     _block("lookup", url=st.just("http://x/{caller}"), store=st.just({"v": "a.b"}), next=TARGET, otherwise=TARGET),
     _block("set", values=st.just({"v": "{called}"}), next=TARGET),

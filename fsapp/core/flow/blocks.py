@@ -29,6 +29,7 @@ class Kind(StrEnum):
     SURVEY = "survey"
     NUMBER = "number"
     LIST = "list"
+    SCHEDULE = "schedule"
     LOOKUP = "lookup"
     SET = "set"
     QUEUE = "queue"
@@ -69,6 +70,7 @@ class Block:
     confirm: tuple[str, ...] = ()
     of: str = "caller"
     lists: tuple[str, ...] = ()
+    schedule: str = ""
     url: str = ""
     line: str = ""
     agent: str = ""
@@ -104,7 +106,7 @@ def flow_from(name: str, spec: Mapping[str, Any]) -> Flow:
 
 
 _PLAIN = (
-    "next", "otherwise", "tries", "check", "of", "url", "line", "agent", "extension", "context", "cause",
+    "next", "otherwise", "tries", "check", "of", "schedule", "url", "line", "agent", "extension", "context", "cause",
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ from fsapp.core.flow.blocks import Block, Flow, Kind
 from fsapp.core.flow.check_digit import passes
 from fsapp.core.flow.state import MAX_PATH, State, clean_value
 from fsapp.core.model import PhoneNumber
+from fsapp.core.schedule import Schedule, open_at
 
 __all__ = ["TYPED", "Situation", "begin", "step"]
 
@@ -44,11 +46,16 @@ _DEEPEST = 8     # of a path into what a lookup found
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a flow may know of the call besides what the caller does. `lists`: numbers in E.164 by the list's name."""
+    """What a flow may know of the call besides what the caller does.
+
+    `lists`: numbers in E.164 by the list's name; `schedules` by theirs. `now`: an aware time.
+    """
 
     caller: PhoneNumber
     called: PhoneNumber
+    now: datetime
     lists: Mapping[str, Container[str]] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
 
 Stepped = tuple[State, tuple[Action, ...]]
@@ -258,6 +265,12 @@ def _list(block: Block, state: State, situation: Situation) -> tuple[State, str 
     return state, block.next if listed else block.otherwise
 
 
+def _schedule(block: Block, state: State, situation: Situation) -> tuple[State, str | None]:
+    schedule = situation.schedules.get(block.schedule)
+    now_open = schedule is not None and open_at(schedule, situation.now)
+    return state, block.next if now_open else block.otherwise
+
+
 def _set(block: Block, state: State, situation: Situation) -> tuple[State, str | None]:
     for name, text in block.stores.items():
         state = _stored(state, name, _filled(text, state, situation))
@@ -265,5 +278,5 @@ def _set(block: Block, state: State, situation: Situation) -> tuple[State, str |
 
 
 _DECIDES: Mapping[Kind, Callable[[Block, State, Situation], tuple[State, str | None]]] = {
-    Kind.NUMBER: _number, Kind.LIST: _list, Kind.SET: _set,
+    Kind.NUMBER: _number, Kind.LIST: _list, Kind.SCHEDULE: _schedule, Kind.SET: _set,
 }
