@@ -37,6 +37,7 @@ COMMANDS = {
     "switch": Entry("fsapp.cli.switch:switch", "Hold the switch against the rules, and print what it is told."),
     "explain": Entry("fsapp.cli.explain:explain", "Say what would become of a call, and why."),
     "replay": Entry("fsapp.cli.replay:replay_command", "Decide recorded calls again under other rules."),
+    "flow": Entry("fsapp.cli.flow:flow", "Draw a flow, walk through one, see which ways calls have taken."),
     "serve": Entry("fsapp.cli.serve:serve", "Decide the calls the switch hands over."),
     "doctor": Entry("fsapp.cli.doctor:doctor", "Look at everything a centre needs, and say what to do."),
     "agents": Entry("fsapp.cli.agents:agents", "See agents, and log them in and out."),

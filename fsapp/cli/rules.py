@@ -14,6 +14,7 @@ import click
 from fsapp.core.clean import clean_text
 from fsapp.errors import RulesError, StateRefused
 from fsapp.rules import Checked, check, check_document, diff, to_toml
+from fsapp.sounds.catalogue import Catalogue, read_catalogue
 
 if TYPE_CHECKING:
     from fsapp.state.rules import RulesStore, RulesVersion
@@ -42,7 +43,7 @@ def rules() -> None:
 @click.pass_obj
 def check_command(obj: Any, folder: str | None, as_json: bool) -> None:
     """Show every fault of a folder at once; change nothing."""
-    checked = check(folder or obj.settings.rules)
+    checked = check(folder or obj.settings.rules, _catalogue(obj))
     if as_json:
         _print_json({"ok": not checked.faults, "faults": checked.faults, "warnings": checked.warnings})
     _refuse(checked, "the rules are refused")
@@ -62,7 +63,7 @@ def load(obj: Any, folder: str | None, note: str, as_json: bool) -> None:
     Running processes take them up within a second. Rules that say what those in force say make no new version.
     """
     folder = folder or obj.settings.rules
-    checked = check(folder)
+    checked = check(folder, _catalogue(obj))
     _refuse(checked, f"the rules in {folder} are refused")
     _put_in_force(_writable(obj), checked, note, str(Path(folder).absolute()), as_json)
 
@@ -103,7 +104,7 @@ def diff_command(obj: Any, folder: str | None, version: int | None, to: int | No
         old, old_name, new, new_name = before.document, before.version, after.document, after.version
     else:
         new_name = folder or obj.settings.rules
-        checked = check(new_name)
+        checked = check(new_name, _catalogue(obj))
         _refuse(checked, f"the rules in {new_name} are refused")
         current = _readable(_store(obj).current())
         old, old_name = (current.document, current.version) if current else ({}, None)
@@ -266,3 +267,9 @@ def _named(version: int | str) -> str:
 
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def _catalogue(obj: Any) -> Catalogue | None:
+    """The catalogue of prompts, which flows are held against; None on a machine that has none."""
+    folder = Path(obj.settings.sounds)
+    return read_catalogue(folder) if (folder / "catalogue.toml").exists() else None

@@ -196,7 +196,8 @@ class Hangup(Table):
 
 BLOCKS: dict[str, type[Table]] = {
     "say": Say, "menu": Menu, "language": Language, "input": Input, "survey": Survey, "number": Number, "list": List,
-    "schedule": Schedule, "lookup": Lookup, "set": Set, "queue": Queue, "agent": Agent, "transfer": Transfer, "hangup": Hangup,
+    "schedule": Schedule, "lookup": Lookup, "set": Set, "queue": Queue, "agent": Agent, "transfer": Transfer,
+    "hangup": Hangup,
 }
 Block = Annotated[
     Say | Menu | Language | Input | Survey | Number | List | Schedule | Lookup | Set | Queue | Agent | Transfer
