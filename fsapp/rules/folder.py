@@ -135,10 +135,11 @@ def _add(folder: Folder, file: str, text: str) -> None:
 
 
 def _may_merge(path: Path) -> bool:
-    """Whether the table at `path` may be spread over several files: the tables of names, and a campaign's stages."""
+    """Whether the table at `path` may be in several files: those of names, a campaign's stages, a flow's blocks."""
     if len(path) <= 1:
         return path not in (("centre",), ("check",))
-    return path[0] == "campaign" and (len(path) == 2 or (len(path) == 3 and path[2] == "stage"))
+    parts = {"campaign": "stage", "flow": "block"}.get(str(path[0]))
+    return parts is not None and (len(path) == 2 or (len(path) == 3 and path[2] == parts))
 
 
 def _merge(

@@ -16,7 +16,7 @@ _ASKS = frozenset({Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY, Kind.SAY})
 
 
 def layers(flow: Flow) -> list[list[str]]:
-    """The blocks by how many steps they are from the start; those nobody reaches last."""
+    """The blocks by how many steps they are from the start, then those nobody reaches; what ends it comes last."""
     if flow.start is None:
         return []
     found, seen = [[flow.start]], {flow.start}
@@ -29,7 +29,9 @@ def layers(flow: Flow) -> list[list[str]]:
                     following.append(target)
         found.append(following)
     found[-1] = [id_ for id_ in flow.blocks if id_ not in seen]
-    return [layer for layer in found if layer]
+    ends = [id_ for layer in found for id_ in layer if flow.blocks[id_].kind in ENDS]
+    rows = [[id_ for id_ in layer if id_ not in ends] for layer in found]
+    return [layer for layer in (*rows, ends) if layer]
 
 
 def about(block: Block, flow: Flow) -> str:
@@ -103,8 +105,8 @@ def _arrows(block: Block, places: Mapping[str, tuple[int, int]]) -> Iterator[str
                     f"{to_x + _WIDE // 2} {to_y}")
         else:  # back, or beside: round the right side
             side = max(x, to_x) + _WIDE + _GAP_X // 2
-            path = (f"M{from_x} {y + _HIGH}C{side} {y + _HIGH + 40} {side} {to_y - 20} {to_x + _WIDE} "
-                    f"{to_y + _HIGH // 2}")
+            middle = to_y + _HIGH // 2
+            path = f"M{from_x} {y + _HIGH}C{side} {y + _HIGH + 40} {side} {middle} {to_x + _WIDE} {middle}"
         yield f'<path d="{path}" fill="none" stroke="#555" marker-end="url(#tip)"/>'
         at = y + _HIGH + 14 + 12 * (number % 3)
         yield f'<text x="{from_x + 4}" y="{at}" fill="#555">{_cut(" ".join(names))}</text>'
