@@ -135,11 +135,12 @@ def _add(folder: Folder, file: str, text: str) -> None:
 
 
 def _may_merge(path: Path) -> bool:
-    """Whether the table at `path` may be in several files: those of names, a campaign's stages, a flow's blocks."""
+    """Whether the table at `path` may be spread over several files: names, a campaign's stages, a flow."""
     if len(path) <= 1:
-        return path not in (("centre",), ("check",))
-    parts = {"campaign": "stage", "flow": "block"}.get(str(path[0]))
-    return parts is not None and (len(path) == 2 or (len(path) == 3 and path[2] == parts))
+        return path != ("centre",)
+    if path[0] == "flow":
+        return True
+    return path[0] == "campaign" and (len(path) == 2 or (len(path) == 3 and path[2] == "stage"))
 
 
 def _merge(
