@@ -10,6 +10,7 @@ from uuid import uuid4
 import click
 
 from fsapp.cli.agent_status import find_agent
+from fsapp.cli.explain import Time
 from fsapp.cli.stickiness import open_customers
 from fsapp.core.talks import Outcome, attempt
 from fsapp.errors import RulesError
@@ -30,18 +31,21 @@ def attempts() -> None:
 @click.option("--campaign", help="The campaign the attempt was for.")
 @click.option("--stage", help="The stage of it.")
 @click.option("--talked-s", type=click.FloatRange(min=0), metavar="N", help="For how many seconds they talked.")
+@click.option("--at", type=Time(), metavar="TIME", help="When, in ISO 8601; now if not given.")
 @click.option("--id", "id_", metavar="ID", help="Of the attempt: told twice, it counts once.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def record(
     obj: Any, number: str, agent: str, outcome: str, campaign: str | None, stage: str | None, talked_s: float | None,
-    id_: str | None, as_json: bool,
+    at: datetime | None, id_: str | None, as_json: bool,
 ) -> None:
     """Write down an agent's attempt to reach the customer with this NUMBER.
 
-    What direct callback makes of it, and whether the customer sticks to the agent, the rules say.
+    What direct callback makes of it, and whether the customer sticks to the agent, the rules say. An open contact that
+    was tried last is the one whose call comes back.
     """
     from fsapp.state import stream
+    from fsapp.state.contacts import Contacts
 
     if (campaign is None) != (stage is None):
         raise click.UsageError("--campaign and --stage belong together")
@@ -51,9 +55,14 @@ def record(
     found = find_agent(rules, agent)
     if campaign is not None and f"{campaign}/{stage}" not in rules.stages:
         raise RulesError(f"there is no stage {campaign}/{stage}: there are {', '.join(sorted(rules.stages))}")
+    now = datetime.now(UTC)
+    if at is not None and at > now:
+        raise click.UsageError("--at lies in the future")
     happened = attempt(
-        key, found.id, Outcome(outcome), datetime.now(UTC), id_ or str(uuid4()), campaign, stage, talked_s)
+        key, found.id, Outcome(outcome), at or now, id_ or str(uuid4()), campaign, stage, talked_s)
     told = customers.take(happened, rules)
+    contact = campaign is not None and Contacts(client).set_attempted(
+        key, f"{campaign}/{stage}", happened.at.timestamp())
     events: list[dict[str, Any]] = [{
         "type": "attempt", "id": happened.id, "at": happened.at.timestamp(), "number": key, "agent": found.id,
         "outcome": outcome, "campaign": campaign, "stage": stage, "talked_s": talked_s,
@@ -61,7 +70,7 @@ def record(
     stream.add(client, [stream.encode(event) for event in events])
     effects = {event["type"]: event.get("effect", "set") for event in told}
     said = {"number": key, "agent": found.id, "outcome": outcome,
-            "right": effects.get("direct_callback"), "sticky": "stickiness" in effects}
+            "right": effects.get("direct_callback"), "sticky": "stickiness" in effects, "contact": contact}
     click.echo(json.dumps(said) if as_json else _sentence(said, found.name))
 
 

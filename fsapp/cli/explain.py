@@ -13,10 +13,12 @@ from fsapp.core.numbers import normalise
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
 
-__all__ = ["explain"]
+__all__ = ["Time", "explain"]
 
 
-class _Time(click.ParamType):
+class Time(click.ParamType):
+    """A time in ISO 8601, in local time where it says no zone; an aware UTC one."""
+
     name = "time"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -29,7 +31,7 @@ class _Time(click.ParamType):
 @click.command()
 @click.option("--from", "caller", required=True, metavar="N", help="The caller's number in any spelling, or anonymous.")
 @click.option("--to", "called", required=True, metavar="N", help="The number called.")
-@click.option("--at", type=_Time(), metavar="TIME", help="When, in ISO 8601; now if not given.")
+@click.option("--at", type=Time(), metavar="TIME", help="When, in ISO 8601; now if not given.")
 @click.option("--rules", "folder", type=click.Path(), metavar="FOLDER",
               help="Use the rules of a folder instead of those loaded; nothing is asked of Redis.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -163,6 +163,19 @@ class Contacts:
         self._change(number, change)
         return outcome
 
+    def set_attempted(self, number: str, stage_id: str, at: float) -> bool:
+        """Note that somebody tried to reach a contact (epoch seconds); False if there is none."""
+        found = False
+
+        def change(entries: dict[str, Entry], visibility: Visibility) -> None:
+            nonlocal found
+            found = visibility.of(entries.get(stage_id)) is not None
+            if found:
+                entries[stage_id] = _attempted(entries[stage_id], at)
+
+        self._change(number, change)
+        return found
+
     def remove(self, number: str, stage_id: str | None = None) -> list[str]:
         """Remove a contact from one stage or from all; the stages it was visible in. A running import is overruled."""
         removed: list[str] = []
@@ -199,6 +212,12 @@ class Contacts:
                 f"what Redis at {address(self._client)} holds for {number} cannot be read: "
                 f"look at {keys.contacts(number)}, or delete it and import the contact again"
             ) from None
+
+
+def _attempted(entry: Entry, at: float) -> Entry:
+    """An attempt told late does not undo a later one."""
+    previous = _attempted(entry.previous, at) if entry.previous is not None else None
+    return entry._replace(attempted_at=max(at, entry.attempted_at or at), previous=previous)
 
 
 def _opened(entry: Entry, open_: bool) -> Entry:

@@ -15,6 +15,8 @@ from fsapp.core.availability import Availability
 from fsapp.rules import load_folder
 from fsapp.state import keys
 from fsapp.state.availability import pack_availability
+from fsapp.state.contacts import Entry
+from fsapp.state.imports import Import
 from fsapp.state.rules import RulesStore
 from fsapp.state.stream import tail
 
@@ -74,7 +76,7 @@ def test_attempts_give_rights_and_take_them(fsapp: Callable[..., Any], redis_cli
     attempt = ("attempts", "record", N, "--agent", "boris@example.com", *stage)
     status, out, _ = fsapp(*attempt, "--outcome", "failed", "--id", "one", "--json")
     assert (status, json.loads(out)) == (
-        0, {"number": N, "agent": "1002", "outcome": "failed", "right": "arises", "sticky": False})
+        0, {"number": N, "agent": "1002", "outcome": "failed", "right": "arises", "sticky": False, "contact": False})
     again = json.loads(fsapp(*attempt, "--outcome", "failed", "--id", "one", "--json")[1])
     assert again["right"] is None
     explained = json.loads(fsapp("explain", "--from", N, "--to", "+381115550300", "--json")[1])
@@ -91,12 +93,24 @@ def test_attempts_give_rights_and_take_them(fsapp: Callable[..., Any], redis_cli
 @pytest.mark.parametrize(("args", "status", "said"), [
     (("--outcome", "failed", "--campaign", "renewals"), 2, "belong together"),
     (("--outcome", "failed", "--talked-s", "3"), 2, "--outcome talked"), (("--outcome", "won"), 2, "won"),
+    (("--outcome", "failed", "--at", "2999-01-01T00:00"), 2, "future"),
     (("--outcome", "failed", "--campaign", "x", "--stage", "y"), 1, "renewals/first-call"),
 ])
 def test_attempts_that_are_refused(fsapp: Callable[..., Any], args: tuple[str, ...], status: int, said: str) -> None:
     left, _, err = fsapp("attempts", "record", N, "--agent", "1001", *args)
     assert left == status
     assert said in err
+
+
+def test_an_attempt_is_noted_with_the_contact(fsapp: Callable[..., Any], redis_client: Any) -> None:
+    with Import(redis_client, "renewals/first-call") as bulk:
+        bulk.write([(N, Entry())])
+    stage = ("--campaign", "renewals", "--stage", "first-call", "--outcome", "failed")
+    for at in ("2026-03-02T09:00+00:00", "2026-03-01T09:00+00:00"):
+        out = fsapp("attempts", "record", N, "--agent", "1001", *stage, "--at", at, "--json")[1]
+        assert json.loads(out)["contact"] is True
+    shown = json.loads(fsapp("contacts", "show", N, "--json")[1])
+    assert shown["contacts"][0]["attempted_at"] == "2026-03-02T09:00:00+00:00"
 
 
 def test_explain_says_who_is_not_there(fsapp: Callable[..., Any], redis_client: Any) -> None:

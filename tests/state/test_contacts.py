@@ -157,3 +157,15 @@ def test_a_contact_can_be_closed_in_a_full_redis(own_redis):
         client.config_set("maxmemory", 1)
         assert Contacts(client).set_open(N, STAGE, False) is True
         assert Contacts(client).get(N) == {STAGE: Entry(name="Ana", open=False)}
+
+
+def test_an_attempt_is_noted_in_what_is_seen_and_in_what_will_be(contacts, redis_client):
+    put(redis_client, renewals__first_call=Entry(batch=2, previous=Entry(attempted_at=5.0)), pending=b"2:2")
+    assert contacts.set_attempted(N, STAGE, 9.0)
+    assert contacts.get(N)[STAGE].attempted_at == 9.0
+    redis_client.set(keys.IMPORTS, b"2:")
+    assert contacts.get(N)[STAGE].attempted_at == 9.0
+    assert contacts.set_attempted(N, STAGE, 7.0)
+    assert contacts.get(N)[STAGE].attempted_at == 9.0
+    assert not contacts.set_attempted(N, OTHER, 9.0)
+    assert list(contacts.get(N)) == [STAGE]
