@@ -177,7 +177,7 @@ class Rules:
     flows: Mapping[str, Flow]
     queues: Mapping[str, Queue]
     lists: Mapping[str, NumberList] = field(default_factory=dict)
-    listed: Listed = Listed(())
+    listed: Listed = field(default=Listed(()), compare=False)
     checks: tuple[Check, ...] = ()
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     unknown_flow: str | None = None

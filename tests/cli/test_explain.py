@@ -12,7 +12,7 @@ import pytest
 
 from fsapp.cli.root import main
 from fsapp.core.model import Right
-from fsapp.rules import load_folder
+from fsapp.rules import load_folder, to_toml
 from fsapp.state.contacts import Entry
 from fsapp.state.imports import Import
 from fsapp.state.rules import RulesStore
@@ -71,6 +71,26 @@ def test_the_time_asked_about_counts(explain: Callable[..., Any], redis_client: 
     # Another way to write the same moments.
     assert called_at((expires_at - hour).astimezone(timezone(zone))) == "callback"
     assert called_at((expires_at + hour).astimezone(timezone(-zone))) == "service"
+
+
+def test_opening_hours_are_those_of_the_time_asked_about(explain: Callable[..., Any], tmp_path: Path) -> None:
+    document = load_folder(RULES)
+    document["schedule"] = {"office": {"timezone": "Europe/Belgrade", "hours": ["mon-fri 08:00-20:00"]}}
+    document["line"]["helpdesk"] |= {"schedule": "office", "closed_line": "vip"}
+    document["line"]["vip"] |= {"schedule": "office"}
+    (tmp_path / "rules.toml").write_text(to_toml(document))
+    asked = ("--rules", str(tmp_path), "--from", CALLER, "--to", "0115550300")
+
+    def found(at: str) -> dict[str, Any]:
+        return json.loads(explain(*asked, "--at", at, "--json")[1])
+
+    # The clocks in Belgrade are changed on 25 October: 06:30 UTC is after eight in summer, and before it in winter.
+    assert [found(f"2026-10-{day}T06:30+00:00")["class"] for day in (23, 26)] == ["service", None]
+    closed = found("2026-10-23T21:00+02:00")
+    assert (closed["class"], closed["reason"], closed["targets"]) == (None, "closed", [])
+    assert {step["rule"] for step in closed["trace"]} == {"number", "service", "schedule"}
+    _, out, _ = explain(*asked, "--at", "2026-10-23T21:00+02:00")
+    assert "Nobody takes this call (closed): the caller hears so and is let go." in out
 
 
 def test_plain_sentences_from_a_folder_ask_nothing_of_redis(

@@ -130,6 +130,16 @@ def test_a_number_that_fsapp_does_not_know_is_told_so_too(app: App, phone: Phone
     assert phone.heard() > 0
 
 
+def test_when_all_is_closed_the_caller_is_told_so_and_no_trunk_tries_elsewhere(app: App, phone: Phone) -> None:
+    phone.call("0115550300")
+    reason = execute("multiset", "^^|fsapp_reason=closed")
+    app.visit(reason, execute("transfer", "fsapp-closed XML fsapp"), EXIT)
+    phone.wait_for(183)
+    assert phone.wait_for(480) == 480
+    assert 200 not in phone.statuses
+    assert phone.heard() > 0
+
+
 def test_a_queue_that_does_not_exist_ends_in_the_fallback_queue(switch: Switch, app: App, phone: Phone) -> None:
     phone.call("0115550300")
     for _ in range(3):

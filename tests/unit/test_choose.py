@@ -12,7 +12,7 @@ from fsapp.core.model import DEGRADED, NO_FACTS, Call, Contact, Decision, Earlie
 from fsapp.core.numbers import normalise
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
-from fsapp.rules import Checked, check_document, load_folder
+from fsapp.rules import Checked, check, check_document, diff, load_folder, to_toml
 
 ROOT = Path(__file__).parents[2]
 CALLER = "+381601234567"
@@ -276,6 +276,35 @@ FAULTY = [
      "has a closed_line and a closed_flow"),
     ({"line_list-a": {"groups": ["support"]}}, "begins like the queue of an agent, a group or a list"),
 ]
+
+
+def test_checks_keep_their_order_in_one_file_and_are_shown_and_compared_by_name(tmp_path: Path) -> None:
+    document = judged(
+        schedule=OFFICE, list={"a": {"numbers": [CALLER], "agents": ["1001"], "priority": {"1001": 3}}},
+        check=[{"name": "z", "from": ["+381"], "next": "b"}, {"from": ["+1"], "line": "vip"},
+               {"name": "b", "to": [DESK], "agent": "1001"}]).document
+    (tmp_path / "a.toml").write_text(to_toml(document))
+    again = check(tmp_path)
+    assert again.faults == ()
+    assert again.document == document
+    assert [entry.get("name") for entry in again.document["check"]] == ["z", None, "b"]
+    other = {**document, "check": [document["check"][2], *document["check"][:2]]}
+    assert {str(change) for change in diff(document, other)} == {
+        "~ check.z.place = 1 -> 2", "~ check.b.place = 3 -> 1", "+ check.no-3.from = ['+1']", "+ check.no-3.line = 'vip'",
+        "+ check.no-3.place = 3", "- check.no-2.from = ['+1']", "- check.no-2.line = 'vip'", "- check.no-2.place = 2"}
+    (tmp_path / "b.toml").write_text('[[check]]\nname = "y"\nfrom = ["+381x"]\nline = "vip"\n')
+    assert [line for line in check(tmp_path).faults if "check: is also in a.toml" in line]
+
+
+def test_a_fault_in_a_check_says_where_it_stands(tmp_path: Path) -> None:
+    document = load_folder(ROOT / "conf/rules")
+    (tmp_path / "a.toml").write_text(to_toml(document))
+    (tmp_path / "b.toml").write_text('[[check]]\nname = "y"\nfrom = ["+381"]\nline = "no"\n\n[[check]]\nto = [""]\n'
+                                     'line = "vip"\n')
+    found = check(tmp_path).faults
+    assert [line.partition("; ")[0] for line in found] == [
+        "b.toml:4: check.y.line: there is no line 'no'",
+        "b.toml:7: check.no-2.to: '' is empty and would fit everybody"]
 
 
 @pytest.mark.parametrize(("tables", "said"), FAULTY)

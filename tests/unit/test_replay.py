@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -204,6 +204,12 @@ def test_what_cannot_be_read_is_said_and_nothing_else(change: dict[str, Any]) ->
     call = Call(normalise(CALLER, "RS"), normalise("+381115550300", "RS"))
     with pytest.raises(ValueError, match="no decision"):
         read_recorded(as_event(call, decide(call, NO_FACTS, centre(), AT)) | change)
+
+
+def test_whatever_a_decision_is_made_of_is_recorded() -> None:
+    """Who adds a fact has it recorded too (core/facts_record.py), or no replay is exact any more."""
+    assert [field.name for field in fields(Facts)] == ["contacts", "rights", "sticky", "degraded", "availability"]
+    assert [field.name for field in fields(Call)] == ["caller", "called", "name", "earlier", "led"]
 
 
 def test_the_record_is_small_and_names_no_customer() -> None:
