@@ -60,7 +60,8 @@ def check_command(obj: Any, folder: str | None, as_json: bool) -> None:
 def load(obj: Any, folder: str | None, note: str, as_json: bool) -> None:
     """Make a folder's rules the ones in force, if they have no fault.
 
-    Running processes take them up within a second. Rules that say what those in force say make no new version.
+    Running processes take them up within a second. Rules that say what those in force say make no new version. Before
+    loading, `fsapp replay --since 1d` shows which of the last day's calls would go elsewhere.
     """
     folder = folder or obj.settings.rules
     checked = check(folder, _catalogue(obj))

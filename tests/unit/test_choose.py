@@ -290,8 +290,9 @@ def test_checks_keep_their_order_in_one_file_and_are_shown_and_compared_by_name(
     assert [entry.get("name") for entry in again.document["check"]] == ["z", None, "b"]
     other = {**document, "check": [document["check"][2], *document["check"][:2]]}
     assert {str(change) for change in diff(document, other)} == {
-        "~ check.z.place = 1 -> 2", "~ check.b.place = 3 -> 1", "+ check.no-3.from = ['+1']", "+ check.no-3.line = 'vip'",
-        "+ check.no-3.place = 3", "- check.no-2.from = ['+1']", "- check.no-2.line = 'vip'", "- check.no-2.place = 2"}
+        "~ check.z.place = 1 -> 2", "~ check.b.place = 3 -> 1",
+        "+ check.no-3.from = ['+1']", "+ check.no-3.line = 'vip'", "+ check.no-3.place = 3",
+        "- check.no-2.from = ['+1']", "- check.no-2.line = 'vip'", "- check.no-2.place = 2"}
     (tmp_path / "b.toml").write_text('[[check]]\nname = "y"\nfrom = ["+381x"]\nline = "vip"\n')
     assert [line for line in check(tmp_path).faults if "check: is also in a.toml" in line]
 
