@@ -69,6 +69,22 @@ def test_what_the_rules_record_the_dialplan_must(run, place, part, line):
     assert any(line in fault for fault in err)
 
 
+@pytest.mark.parametrize(("old", "new", "line"), [
+    ("^fsapp-closed$", "^fsapp-shut$", "no extension fsapp-closed in context fsapp"),
+    ('application="hangup" data="SUBSCRIBER_ABSENT"', 'application="answer"',
+     "fsapp-closed does not hang up: end it with `hangup SUBSCRIBER_ABSENT`"),
+])
+def test_who_closes_needs_an_extension_that_says_so(run, place, old, new, line):
+    change(place, "dialplan/fsapp.xml", old, new)
+    assert run()[0] == 0
+    change(place, "conf/rules/lines.toml", "[line.helpdesk]", '[line.helpdesk]\nschedule = "office"')
+    (place / "conf/rules/hours.toml").write_text(
+        '[schedule.office]\ntimezone = "Europe/Belgrade"\nhours = ["mon-fri 08:00-20:00"]\n')
+    status, _, err = run()
+    assert status == 1
+    assert any(line in fault for fault in err)
+
+
 def test_what_the_project_ships_fits(run):
     status, out, err = run()
     assert (status, err) == (0, [])
