@@ -168,6 +168,42 @@ def test_a_right_and_a_sticky_agent_count_too(switch: Switch, redis: Redis, phon
     assert switch.variable(call, "fsapp_reason") == "fallback-direct-callback"
 
 
+def test_difficult_callers_get_a_queue_of_their_own_agents_who_take_turns_as_the_rules_say(
+    switch: Switch, redis: Redis, phone: Phone,
+) -> None:
+    document = rules_document()
+    document["list"] = {"hard": {"numbers": [f"{CALLER[:-3]}*"], "agents": ["1005"], "wait_s": 60,
+                                 "strategy": "least-busy"}}
+    redis.load(document)
+    try:
+        phone.call("0115550300", CALLER)
+        phone.wait_for(200)
+        _, call = waiting_call(switch, "list-hard@fsapp")
+        assert switch.variable(call, "fsapp_line") == "helpdesk"
+        row = queues(switch)["list-hard@fsapp"]
+        assert (row["strategy"], row["max_wait_time"]) == ("agent-with-least-talk-time", "60")
+    finally:
+        redis.load(rules_document())
+        switch.cli("callcenter_config queue unload list-hard@fsapp")
+
+
+def test_a_closed_line_is_known_inside_the_switch_too(switch: Switch, redis: Redis, phone: Phone) -> None:
+    """Time zones are there for the switch's own Python as well."""
+    document = rules_document()
+    document["schedule"] = {"never": {"timezone": "Europe/Belgrade", "exceptions": ["2020-01-01 01:00-02:00"]}}
+    document["line"]["helpdesk"]["schedule"] = "never"
+    redis.load(document)
+    try:
+        phone.call("0115550300", CALLER)
+        phone.wait_for(183)
+        assert phone.wait_for(480) == 480
+        wait_until(lambda: stream.read(redis.client, stream.BEGINNING), "the decision is written")
+        [(_, event)] = stream.read(redis.client, stream.BEGINNING)
+        assert (event["type"], event["reason"]) == ("call_refused", "fallback-closed")
+    finally:
+        redis.load(rules_document())
+
+
 def test_without_redis_the_snapshot_decides(switch: Switch, phone: Phone) -> None:
     phone.call("0115550900", CALLER)
     phone.wait_for(200)
