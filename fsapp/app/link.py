@@ -204,6 +204,8 @@ class LinkProcess:
         self._events.hand_over({"switch": self._switch, **fact})
         if self._waits is not None:
             self._waits.heard(fact)
+        if self._teller is not None:
+            self._teller.heard(fact)
 
     def _seen(self) -> Seen:
         return self.watch.seen if self.watch is not None else Seen()

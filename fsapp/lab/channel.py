@@ -94,6 +94,7 @@ class Channel:
         self.other_type = ""
         self.digits: deque[str] = deque()
         self.commands: deque[Command] = deque()
+        self.displaced = ""  # what is played instead of all else
         self.end = ""              # why it ended: see ended()
         self.bridged = False       # whether it talks to another leg now
         self.joined_at: float | None = None  # lab time it first joined a queue

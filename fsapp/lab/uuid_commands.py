@@ -87,8 +87,21 @@ def _broadcast(switch: Switch, arguments: str) -> str:
     if channel is None:
         return _NO_CHANNEL
     channel.queue(Execute("playback", rest[0] if rest else ""))
-    switch.publish("played", channel, files=rest[0] if rest else "")
     return "+OK Message sent\n"
+
+
+def _displace(switch: Switch, arguments: str) -> str:
+    """What is played instead of all else is only told to observers; it goes on until it is stopped."""
+    channel, rest = _split(switch, arguments)
+    if len(rest) < 2 or rest[0] not in ("start", "stop"):
+        return "-USAGE: <uuid> [start|stop] <path> [<limit>] [mux]\n"
+    if channel is None:
+        return "-ERR Cannot locate session!\n"
+    if rest[0] == "stop" and channel.displaced != rest[1]:
+        return "-ERR Cannot stop displace session!\n"
+    channel.displaced = rest[1] if rest[0] == "start" else ""
+    switch.publish("displaced", channel, files=channel.displaced)
+    return "+OK Success\n"
 
 
 def _dump(switch: Switch, arguments: str) -> str:
@@ -123,7 +136,7 @@ def _record(switch: Switch, arguments: str) -> str:
 
 
 UUID_COMMANDS: Mapping[str, Callable[[Switch, str], str]] = {
-    "uuid_broadcast": _broadcast, "uuid_dump": _dump, "uuid_exists": _exists, "uuid_getvar": _getvar,
-    "uuid_kill": _kill, "uuid_record": _record, "uuid_recv_dtmf": _recv_dtmf, "uuid_setvar": _setvar,
-    "uuid_transfer": _transfer,
+    "uuid_broadcast": _broadcast, "uuid_displace": _displace, "uuid_dump": _dump, "uuid_exists": _exists,
+    "uuid_getvar": _getvar, "uuid_kill": _kill, "uuid_record": _record, "uuid_recv_dtmf": _recv_dtmf,
+    "uuid_setvar": _setvar, "uuid_transfer": _transfer,
 }

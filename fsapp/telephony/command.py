@@ -19,7 +19,7 @@ from fsapp.errors import UnsafeArgument
 __all__ = [
     "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "STILL_THERE", "api", "auth", "bgapi", "callcenter",
     "digits", "execute", "hangup", "line", "linger", "multiset", "originate", "path", "set_profile_var",
-    "sofia_contact", "subscribe", "transfer", "user_data", "uuid_broadcast", "uuid_exists", "uuid_transfer", "value",
+    "sofia_contact", "subscribe", "transfer", "user_data", "uuid_displace", "uuid_exists", "uuid_transfer", "value",
 ]
 
 CONNECT = b"connect\n\n"
@@ -168,9 +168,13 @@ def user_data(user: str, parameter: str) -> str:
     return f"user_data {_matching('user', user, _EXTENSION)} param {_matching('parameter', parameter, _NAME)}"
 
 
-def uuid_broadcast(call: str, files: str) -> str:
-    """The api command that plays files (a path, or file_string://PATH!PATH) to one call, whatever it is doing."""
-    return f"uuid_broadcast {_matching('uuid', call, _UUID)} {_matching('files', files, _FILES)} aleg"
+def uuid_displace(call: str, files: str, *, start: bool) -> str:
+    """The api command that plays files (a path, or file_string://PATH!PATH) over what a call hears, or ends it.
+
+    Keys are heard meanwhile; what the call itself is doing goes on.
+    """
+    what = "start" if start else "stop"
+    return f"uuid_displace {_matching('uuid', call, _UUID)} {what} {_matching('files', files, _FILES)}"
 
 
 def uuid_exists(call: str) -> str:

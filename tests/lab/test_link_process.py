@@ -255,7 +255,7 @@ def test_who_waits_is_told_and_nobody_else(
     document["line"]["helpdesk"] |= {"tell_position": True, "tell_wait": True}
     RulesStore(floor.client).load(document, "", "", "")
     played: list[dict[str, Any]] = []
-    switch.subscribe(lambda told: played.append(told) if told["event"] == "played" else None)
+    switch.subscribe(lambda told: played.append(told) if told["event"] == "displaced" else None)
     start_link(floor)
     talks = switch.call("+381601234567", "2", name="Mira")
     until(lambda: switch.callcenter.agents["1004"].state == "In a queue call", "one talks")
@@ -268,6 +268,11 @@ def test_who_waits_is_told_and_nobody_else(
     assert told[second.uuid]["doubt"] and talks.uuid not in told
     assert {one["uuid"]: one["files"] for one in played}[second.uuid] == (
         "file_string:///sounds/fsapp/sr/position.wav!/sounds/fsapp/sr/number-2.wav")
+    # Over when a phone rings for the caller.
+    talks.hangup("NORMAL_CLEARING", "caller")
+    until(lambda: switch.callcenter.agents["1004"].state == "Receiving" or first.bridged, "the next is offered")
+    until(lambda: not first.displaced, "and hears no more of it")
+    assert second.displaced
     floor.close()
 
 

@@ -12,7 +12,7 @@ from fsapp.core.telling import NOT_TOLD, Telling, file_list, said
 from fsapp.core.wait import Estimate
 from fsapp.errors import UnsafeArgument
 from fsapp.rules import load_folder
-from fsapp.telephony.command import uuid_broadcast
+from fsapp.telephony.command import uuid_displace
 
 ROOT = Path(__file__).parents[2]
 BOTH = Telling(position=True, wait=True)
@@ -58,14 +58,14 @@ def test_files_are_beside_the_switchs_own() -> None:
 
 def test_the_command_takes_files_alone() -> None:
     path, _ = file_list("/sounds/fsapp/sr", "", ["position", "number-3"])
-    assert uuid_broadcast("u-1", path) == (
-        "uuid_broadcast u-1 file_string:///sounds/fsapp/sr/position.wav!/sounds/fsapp/sr/number-3.wav aleg")
-    assert uuid_broadcast("u-1", "/sounds/a.wav") == "uuid_broadcast u-1 /sounds/a.wav aleg"
+    assert uuid_displace("u-1", path, start=True) == (
+        "uuid_displace u-1 start file_string:///sounds/fsapp/sr/position.wav!/sounds/fsapp/sr/number-3.wav")
+    assert uuid_displace("u-1", "/sounds/a.wav", start=False) == "uuid_displace u-1 stop /sounds/a.wav"
     for files in ("hangup::x", "/a b", "/a\nb", "file_string:///a!hangup", "${x}", "tone_stream://%(1,0,2)", ""):
         with pytest.raises(UnsafeArgument):
-            uuid_broadcast("u-1", files)
+            uuid_displace("u-1", files, start=True)
     with pytest.raises(UnsafeArgument):
-        uuid_broadcast("u 1", "/a.wav")
+        uuid_displace("u 1", "/a.wav", start=True)
 
 
 def test_the_rules_say_where() -> None:
