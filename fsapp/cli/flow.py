@@ -23,6 +23,7 @@ from fsapp.core.flow.actions import (
     Given,
     Note,
     Queue,
+    Record,
     Said,
     Say,
     Transfer,
@@ -205,6 +206,9 @@ def _walk(
                 given = next(answers, Failed("down"))
                 what = json.dumps(given.document) if isinstance(given, Answer) else "nothing"
                 yield f"[{state.block}] asks {action.url}: {what}", {"block": state.block, "asked": action.url}
+            if isinstance(action, Record):
+                line = action.line
+                yield f"[{state.block}] records a message to {line}", {"block": state.block, "records": line}
             if isinstance(action, Note):
                 yield f"[{action.block}] noted: {action.value}", {"block": action.block, "noted": action.value}
         state, actions = step(found, state, given, situation)

@@ -47,7 +47,8 @@ HEADERS: Mapping[str, str] = {
 } | {f"variable_{name}": name for name in (
     "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
     "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_switch", "fsapp_carried", "fsapp_recording", "cc_base_score",
-    "cc_cause", "cc_agent", *NO_STATE, "fsapp_prompts", "fsapp_patience_id", *CARRIED.values(),
+    "cc_cause", "cc_agent", *NO_STATE, "fsapp_prompts", "fsapp_recordings_of_switch", "fsapp_patience_id",
+    *CARRIED.values(),
 )}
 _NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock; microseconds, as all its times
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
@@ -69,7 +70,8 @@ class Arrival(NamedTuple):
     `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone. `switch`: where the call
     is. `waited_s`: since the switch answered it. `carried`: what came along from the switch that carried it here, by
     the names of CARRIED and as it came; None for a call of our own. `recording`: the file that an earlier visit
-    has named. `flow`: where in a flow the caller is; None outside. `prompts`: the folder of the switch's prompts.
+    has named. `flow`: where in a flow the caller is; None outside. `prompts`: the folder of the switch's prompts,
+    `recordings` that of its recordings.
     `patience_id`: what the dialplan has scheduled for the case that nobody decides.
     """
 
@@ -87,6 +89,7 @@ class Arrival(NamedTuple):
     recording: str | None = None
     flow: State | None = None
     prompts: str = ""
+    recordings: str = ""
     patience_id: str = ""
 
 
@@ -123,6 +126,7 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
         _waited_s(get("Caller-Channel-Answered-Time") or "", get(_NOW) or ""), _carried(found),
         _word(get("variable_fsapp_recording")),
         read_state({name: get(f"variable_{name}") or "" for name in NO_STATE}), get("variable_fsapp_prompts") or "",
+        get("variable_fsapp_recordings_of_switch") or "",
         text if _TIME.match(text := get("variable_fsapp_patience_id") or "") else "",
     )
 

@@ -129,6 +129,14 @@ class Survey(_Asking):
     otherwise: Target | None = None
 
 
+class Voicemail(Table):
+    kind: Literal["voicemail"]
+    say: Prompts = []
+    max_s: Annotated[int, Field(ge=5, le=600)] = 120
+    line: LineName | None = None
+    next: Target
+
+
 class Number(Table):
     kind: Literal["number"]
     of: Name = "caller"
@@ -195,13 +203,13 @@ class Hangup(Table):
 
 
 BLOCKS: dict[str, type[Table]] = {
-    "say": Say, "menu": Menu, "language": Language, "input": Input, "survey": Survey, "number": Number, "list": List,
-    "schedule": Schedule, "lookup": Lookup, "set": Set, "queue": Queue, "agent": Agent, "transfer": Transfer,
-    "hangup": Hangup,
+    "say": Say, "menu": Menu, "language": Language, "input": Input, "survey": Survey, "voicemail": Voicemail,
+    "number": Number, "list": List, "schedule": Schedule, "lookup": Lookup, "set": Set, "queue": Queue, "agent": Agent,
+    "transfer": Transfer, "hangup": Hangup,
 }
 Block = Annotated[
-    Say | Menu | Language | Input | Survey | Number | List | Schedule | Lookup | Set | Queue | Agent | Transfer
-    | Hangup,
+    Say | Menu | Language | Input | Survey | Voicemail | Number | List | Schedule | Lookup | Set | Queue | Agent
+    | Transfer | Hangup,
     Field(discriminator="kind"),
 ]
 

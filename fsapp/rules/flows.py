@@ -193,7 +193,7 @@ def _languages(path: Path, block: Mapping[str, Any], flow: Mapping[str, Any]) ->
 
 
 def _places(path: Path, block: Mapping[str, Any], document: Mapping[str, Any], staff: Staffed) -> Iterator[Finding]:
-    if block.get("kind") in (Kind.QUEUE, Kind.AGENT) and isinstance(block.get("line"), str):
+    if block.get("kind") in (Kind.QUEUE, Kind.AGENT, Kind.VOICEMAIL) and isinstance(block.get("line"), str):
         lines = dict(_tables(document, "line"))
         line = lines.get(block["line"])
         if line is None:

@@ -4,7 +4,8 @@ An event is a dict: `type`, `id` (unique: an event may come twice after an outag
 seconds), `call` (the call's uuid, where there is one), and what else belongs to its type. From `fsapp serve`:
 `call_routed` and `call_refused` (the first about a call with `facts`, see `core.facts_record`, others with `later`),
 `call_ended`, `flow_left` (flow, path: the blocks, end: queue, agent, transfer, hangup,
-or hung-up by the caller, limit, late, failed, cut; values, rules), `survey_answered` (flow, block, value).
+or hung-up by the caller, limit, late, failed, cut; values, rules), `survey_answered` (flow, block, value),
+`voicemail_left` (flow, block, line, file).
 From `fsapp link`, all with `switch`, and `recovered` True where the event
 itself was lost and the fact found later (then `at` is when it was found, and causes are empty):
 

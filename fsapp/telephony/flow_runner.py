@@ -26,6 +26,7 @@ from fsapp.core.flow.actions import (
     Hangup,
     Note,
     Queue,
+    Record,
     Said,
     Say,
     Transfer,
@@ -33,6 +34,7 @@ from fsapp.core.flow.actions import (
 from fsapp.core.flow.blocks import Flow
 from fsapp.core.flow.state import State, written
 from fsapp.core.flow.steps import Situation, begin, step
+from fsapp.core.recording import file_name, number_part
 from fsapp.core.rules import Rules
 from fsapp.core.visit import Arrival, event_id
 from fsapp.errors import HangUp, SwitchError, Timeout
@@ -72,7 +74,7 @@ class FlowRunner:
         """Runs flow `name` from its start, or from where the caller is in one. HangUp when the caller has gone."""
         flow, state, rules = self._entry(arrival, rules, name)
         session.allow(flow.limit_s + _SPARE_S)
-        talk = Talk(session, arrival.prompts, arrival.patience_id)
+        talk = Talk(session, arrival.prompts, arrival.recordings, arrival.patience_id)
         began = time.monotonic()
         try:
             talk.begin()
@@ -131,9 +133,20 @@ class FlowRunner:
             found = self._ask(action, arrival, state)
             talk.still_there()
             return found
+        if isinstance(action, Record):
+            return self._record(talk, action, arrival, state)
         if isinstance(action, Note):
             self._event(arrival, "survey_answered", flow=state.flow, block=action.block, value=action.value)
         return None
+
+    def _record(self, talk: Talk, action: Record, arrival: Arrival, state: State) -> Said:
+        """A message is one however it ends: most callers hang up when they have said it."""
+        file = file_name(datetime.now(UTC), "voicemail", action.line, number_part(arrival.call.caller), arrival.uuid)
+        try:
+            talk.record(file, action.most_s)
+        finally:
+            self._event(arrival, "voicemail_left", flow=state.flow, block=state.block, line=action.line, file=file)
+        return Said()
 
     def _ask(self, action: Ask, arrival: Arrival, state: State) -> Answer | Failed:
         found = self._lookup(action.url, action.timeout_s)
@@ -178,4 +191,6 @@ def _longest_s(action: Action) -> float:
         return len(action.prompts) * (PROMPT_S + SPARE_S)
     if isinstance(action, Collect):
         return len(action.prompts) * PROMPT_S + 2 * (action.timeout_s + action.most * DIGIT_S) + SPARE_S
+    if isinstance(action, Record):
+        return action.most_s + 4 * SPARE_S
     return action.timeout_s + SPARE_S if isinstance(action, Ask) else SPARE_S

@@ -27,14 +27,16 @@ _log = get_logger("flow")
 
 
 class Talk:
-    """One caller. `prompts` is the switch's folder of prompts of its own language, others beside it by their names.
+    """One caller. `prompts` is the switch's folder of prompts of its own language, others beside it by their names;
+    `recordings` its folder of recordings.
 
     `patience_id`: what the dialplan has scheduled in case nobody decides; `keep` puts it off. Everything raises what a
     Session does.
     """
 
-    def __init__(self, session: Session, prompts: str, patience_id: str) -> None:
+    def __init__(self, session: Session, prompts: str, recordings: str, patience_id: str) -> None:
         self._session = session
+        self._recordings = PurePosixPath(recordings or "/")
         self._prompts = PurePosixPath(prompts or "/")
         self._patience_id = patience_id
 
@@ -93,6 +95,15 @@ class Talk:
         done = self._run("play_and_get_digits", ask, longest)
         keys = done.get(f"variable_{_KEYS}") or ""
         return keys if keys or done.get("variable_read_result") else None
+
+    def record(self, file: str, most_s: int) -> None:
+        """Records the caller after a tone, into this file below the switch's folder of recordings, until a key."""
+        path = command.path(f"{self._recordings / file}")
+        self._run("playback", _TONE, PROMPT_S)
+        self._run("record_session", path, SPARE_S)  # unlike `record` it makes the folder, and a full disk ends no call
+        ask = command.digits(["silence_stream://100"], 1, most_s * 1000, DIGIT_S * 1000, "", _KEYS)
+        self._run("play_and_get_digits", ask, most_s + SPARE_S)
+        self._run("stop_record_session", path, SPARE_S)
 
     def leave(self, *block: bytes) -> None:
         """The call goes where no extension of fsapp's would put an end to the dialplan's patience."""

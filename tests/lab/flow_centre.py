@@ -30,7 +30,7 @@ def document(url: str = "http://127.0.0.1:9/") -> dict[str, Any]:
             "mobile": {"kind": "number", "choices": {"+38166": "vip"}, "otherwise": "department"},
             "department": {
                 "kind": "menu", "say": ["department-menu"], "invalid": ["invalid"], "silent": ["no-input"],
-                "choices": {"1": "order", "2": "vip", "3": "rate", "4": "away", "*": "goodbye"},
+                "choices": {"1": "order", "2": "vip", "3": "rate", "4": "away", "5": "mail", "*": "goodbye"},
                 "otherwise": "helpdesk", "tries": 2},
             "order": {
                 "kind": "input", "say": ["order-number"], "min": 4, "max": 6, "check": "luhn",
@@ -41,6 +41,7 @@ def document(url: str = "http://127.0.0.1:9/") -> dict[str, Any]:
             "personal": {"kind": "agent", "of": "agent", "line": "helpdesk"},
             "rate": {"kind": "survey", "say": ["survey"], "invalid": ["invalid"], "min": 1, "max": 5,
                      "next": "goodbye"},
+            "mail": {"kind": "voicemail", "say": ["voicemail"], "max_s": 60, "next": "goodbye"},
             "vip": {"kind": "queue", "line": "vip"},
             "helpdesk": {"kind": "queue"},
             "away": {"kind": "transfer", "extension": "elsewhere", "context": "elsewhere"},

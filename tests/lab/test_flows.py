@@ -13,6 +13,7 @@ from flow_centre import FLOW_NUMBER, Shop, at, document, press
 from lab_centre import Centre, Joined, scenario
 from lab_ends import until
 
+from fsapp.core.recording import read_name
 from fsapp.lab.channel import Channel
 from fsapp.lab.clock import Clock
 from fsapp.lab.switch import Switch
@@ -147,6 +148,26 @@ def test_a_survey_is_written_down_and_a_transfer_leaves(centre: Centre, switch: 
     press(away, "department", "4")
     until(lambda: not away.up, "it is the dialplan's, which knows no such context here")
     assert (away.hangup_cause, left(centre, away)["end"]) == ("NO_ROUTE_DESTINATION", "transfer")
+
+
+@pytest.mark.parametrize("end", ["#", "", "hangup"])
+def test_a_message_is_kept_however_it_ends(centre: Centre, switch: Switch, end: str) -> None:
+    call = switch.call(CALLER, FLOW_NUMBER)
+    press(call, "speak", "1")
+    press(call, "department", "5")
+    until(lambda: call.recordings.running, "it is recorded")
+    if end == "hangup":
+        call.hangup("NORMAL_CLEARING", "caller")
+    elif end:
+        until(lambda: call.get("current_application") == "play_and_get_digits", "a key may end it")
+        call.press(end)
+    until(lambda: not call.up, "the call ends")
+    event = until(
+        lambda: next((one for one in centre.events() if one["type"] == "voicemail_left"), None), "it is noted")
+    assert (event["line"], event["block"], event["call"]) == ("helpdesk", "mail", call.uuid)
+    said = read_name(event["file"])
+    assert said is not None and (said.call_class, said.place, said.number) == ("voicemail", "helpdesk", CALLER)
+    assert left(centre, call)["end"] == ("hung-up" if end == "hangup" else "hangup")
 
 
 @pytest.mark.parametrize("block", ["speak", "hello", "department", "order", "whose", "rate"])

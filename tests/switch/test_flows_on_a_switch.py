@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from machine import Switch, wait_until
+from machine import Switch, rules_document, wait_until
 from phone import Phone
 
+from fsapp.settings import Settings
 from fsapp.state.connection import connect
+from fsapp.state.rules import RulesStore
 from fsapp.state.stream import tail
 
 FLOW = "0115550400"
@@ -40,10 +42,7 @@ def press(switch: Switch, call: str, block: str, keys: str, prompt: str = "") ->
 
 def left(redis_server, call: str) -> dict:
     """How the flow of this call ended, by the event stream."""
-    class Settings:
-        redis_url, redis_timeout_s = redis_server.url, 5.0
-
-    client = connect(Settings())
+    client = connect(Settings(redis_url=redis_server.url))
     found: list[dict] = []
 
     def there() -> bool:
@@ -132,3 +131,24 @@ def test_a_prompt_that_is_not_on_the_disk_is_a_tone(switch: Switch, fsapp, phone
     finally:
         for path in hidden:
             Path(f"{path}.away").rename(path)
+
+
+def test_a_message_is_on_the_disk(switch: Switch, fsapp, redis_server, phone: Phone) -> None:
+    document = rules_document()
+    document["flow"]["main"] = {
+        "line": "helpdesk", "start": "mail", "block": {
+            "mail": {"kind": "voicemail", "say": ["voicemail"], "max_s": 30, "next": "end"},
+            "end": {"kind": "hangup", "say": ["voicemail-saved"]}}}
+    client = connect(Settings(redis_url=redis_server.url))
+    version = RulesStore(client).load(document, "", "test", "test").version
+    fsapp()
+    phone.call(FLOW, caller="+381641111111")
+    phone.wait_for(200)
+    call = caller(switch)
+    assert switch.variable(call, "fsapp_flow_rules") == str(version)
+    phone.speak(400)
+    press(switch, call, "mail", "1", "silence_stream://")
+    phone.wait_end()
+    [file] = [event["file"] for _, event in tail(client, 0.0, follow=False) if event["type"] == "voicemail_left"]
+    wait_until(lambda: list(switch.folder.rglob(Path(file).name)), "the message is on the disk")
+    assert left(redis_server, call)["end"] == "hangup"

@@ -22,6 +22,7 @@ from fsapp.core.flow.actions import (
     Hangup,
     Note,
     Queue,
+    Record,
     Said,
     Say,
     Transfer,
@@ -149,6 +150,12 @@ def test_list_and_set_and_an_agent_by_name_of_a_value():
     assert run(found, caller="anonymous")[1] == (Hangup("USER_BUSY"),)
 
 
+def test_a_message_is_recorded_for_a_line():
+    found = flow(mail={"kind": "voicemail", "say": ["voicemail"], "max_s": 30, "line": "vip", "next": "end"})
+    assert run(found)[1] == (Say(("voicemail",), "sr"), Record("vip", 30))
+    assert run(found, Said())[1] == (Queue("vip"),)
+
+
 def test_schedule_is_open_or_not():
     found = flow(hours={"kind": "schedule", "schedule": "desk", "next": "end", "otherwise": "other"})
     assert run(found)[1] == (Queue("vip"),)
@@ -199,7 +206,7 @@ BLOCK = st.one_of(
            next=TARGET),
     _block("input", say=PROMPTS, max=st.integers(1, 4), check=st.sampled_from(["none", "luhn", "mod97", "mod11"]),
            confirm=st.lists(st.sampled_from(["a", "*"]), max_size=2), next=TARGET, otherwise=TARGET),
-    _block("survey", say=PROMPTS, next=TARGET),
+    _block("survey", say=PROMPTS, next=TARGET), _block("voicemail", next=TARGET),
     _block("number", choices=st.dictionaries(st.sampled_from(["+381", "+38160", "anonymous"]), TARGET),
            otherwise=TARGET),
     _block("schedule", schedule=st.just("desk"), next=TARGET, otherwise=TARGET),
@@ -226,7 +233,7 @@ def test_no_flow_leaves_a_caller_without_an_action(blocks: dict[str, Any], input
     state, actions = step(found, begin(found), Begin(), now)
     for one in inputs:
         assert actions
-        assert isinstance(actions[-1], (*END, Say, Collect, Ask))
+        assert isinstance(actions[-1], (*END, Say, Collect, Ask, Record))
         assert not any(isinstance(action, (*END, Collect, Ask)) for action in actions[:-1])
         assert len(state.path) <= MAX_PATH
         again = read_state({name: text for name, text in written(state).items() if text})
@@ -247,7 +254,7 @@ def test_who_never_does_anything_comes_to_an_end(blocks: dict[str, Any]):
     for _ in range(10 * MAX_PATH):
         if isinstance(actions[-1], END):
             break
-        nothing = {Say: Said(), Collect: Digits(""), Ask: Failed("down")}[type(actions[-1])]
+        nothing = {Say: Said(), Record: Said(), Collect: Digits(""), Ask: Failed("down")}[type(actions[-1])]
         state, actions = step(found, state, nothing, situation())
     assert isinstance(actions[-1], END)
     for id_ in state.path[:-1]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "END", "Action", "Agent", "Answer", "Ask", "Begin", "Collect", "Digits", "Failed", "Given", "Hangup", "Note",
-    "Queue", "Said", "Say", "Transfer",
+    "Queue", "Record", "Said", "Say", "Transfer",
 ]
 
 
@@ -38,6 +38,13 @@ class Ask(NamedTuple):
 
     url: str
     timeout_s: int
+
+
+class Record(NamedTuple):
+    """Record what the caller says, for so many seconds at most, until a key or a hangup: a message to this line."""
+
+    line: str
+    most_s: int
 
 
 class Note(NamedTuple):
@@ -99,6 +106,6 @@ class Failed(NamedTuple):
     why: str
 
 
-Action = Say | Collect | Ask | Note | Queue | Agent | Transfer | Hangup
+Action = Say | Collect | Ask | Record | Note | Queue | Agent | Transfer | Hangup
 Given = Begin | Said | Digits | Answer | Failed
 END = (Queue, Agent, Transfer, Hangup)

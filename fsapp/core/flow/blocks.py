@@ -16,6 +16,7 @@ DEFAULT_TRIES = 3
 DEFAULT_TIMEOUT_S = 5
 DEFAULT_LIMIT_S = 300
 DEFAULT_LOOKUP_S = 3
+DEFAULT_MESSAGE_S = 120
 MAX_DIGITS = 32
 
 
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     LANGUAGE = "language"
     INPUT = "input"
     SURVEY = "survey"
+    VOICEMAIL = "voicemail"
     NUMBER = "number"
     LIST = "list"
     SCHEDULE = "schedule"
@@ -39,7 +41,7 @@ class Kind(StrEnum):
 
 
 # Blocks at which the caller hears or does something, so that a way round through them may go on for ever.
-WAITS = frozenset({Kind.SAY, Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY})
+WAITS = frozenset({Kind.SAY, Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY, Kind.VOICEMAIL})
 ENDS = frozenset({Kind.QUEUE, Kind.AGENT, Kind.TRANSFER, Kind.HANGUP})
 
 
@@ -66,6 +68,7 @@ class Block:
     stores: Mapping[str, str] = field(default_factory=dict)
     least: int = 1
     most: int = 1
+    most_s: int = DEFAULT_MESSAGE_S
     check: str = "none"
     confirm: tuple[str, ...] = ()
     of: str = "caller"
@@ -115,6 +118,7 @@ def _block(id_: str, spec: Mapping[str, Any]) -> Block:
     found: dict[str, Any] = {key: spec[key] for key in _PLAIN if key in spec}
     found |= {key: tuple(spec[key]) for key in ("say", "invalid", "silent", "confirm", "lists") if key in spec}
     found["timeout_s"] = spec.get("timeout_s", DEFAULT_LOOKUP_S if kind is Kind.LOOKUP else DEFAULT_TIMEOUT_S)
+    found["most_s"] = spec.get("max_s", DEFAULT_MESSAGE_S)
     found["choices"] = dict(spec.get("choices", {}))
     store = spec.get("store")
     if isinstance(store, Mapping):

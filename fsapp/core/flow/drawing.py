@@ -12,7 +12,7 @@ __all__ = ["about", "as_svg", "as_text", "layers"]
 _WIDE, _HIGH, _GAP_X, _GAP_Y, _EDGE = 190, 52, 40, 66, 20
 _CHARS = 26   # of a line within a box
 _COLOURS = {"end": "#dce9d5", "ask": "#dbe6f4", "decide": "#f6ecd2"}
-_ASKS = frozenset({Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY, Kind.SAY})
+_ASKS = frozenset({Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY, Kind.SAY, Kind.VOICEMAIL})
 
 
 def layers(flow: Flow) -> list[list[str]]:

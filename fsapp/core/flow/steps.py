@@ -1,8 +1,8 @@
 """The interpreter of flows: `step(flow, state, given, situation) -> (state, actions)`. Pure; does nothing itself.
 
 The actions are to be done in order. The last one either ends the flow (`actions.END`) or brings what the next step is
-given: Say `Said`, Collect `Digits`, Ask `Answer` or `Failed`. There is always a last one: whatever the rules, the state
-or the caller are like, no caller is left without an action.
+given: Say and Record `Said`, Collect `Digits`, Ask `Answer` or `Failed`. There is always a last one: whatever the
+rules, the state or the caller are like, no caller is left without an action.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from fsapp.core.flow.actions import (
     Hangup,
     Note,
     Queue,
+    Record,
     Say,
     Transfer,
 )
@@ -105,6 +106,8 @@ def _actions(flow: Flow, block: Block, state: State, situation: Situation) -> tu
     if block.kind is Kind.LOOKUP:
         return (*first, Ask(_filled(block.url, state, situation, quoted=True), block.timeout_s))
     line = block.line or flow.line
+    if block.kind is Kind.VOICEMAIL:
+        return (*first, Record(line, block.most_s))
     if block.kind is Kind.QUEUE:
         return (*first, Queue(line))
     if block.kind is Kind.AGENT:
@@ -244,7 +247,7 @@ def _stored(state: State, name: str, text: str) -> State:
 _Take = Callable[[Flow, Block, State, Given, Situation], Stepped]
 _TAKES: Mapping[Kind, _Take] = {
     Kind.SAY: _said, Kind.MENU: _menu, Kind.LANGUAGE: _language, Kind.INPUT: _input, Kind.SURVEY: _survey,
-    Kind.LOOKUP: _looked_up,
+    Kind.LOOKUP: _looked_up, Kind.VOICEMAIL: _said,
 }
 
 
