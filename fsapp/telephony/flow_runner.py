@@ -87,7 +87,8 @@ class FlowRunner:
                 for action in actions:
                     if isinstance(action, END):
                         return self._end(arrival, state, talk, action)
-                    given = self._do(talk, action, arrival, state) or given
+                    done = self._do(talk, action, arrival, state)
+                    given = given if done is None else done
         except HangUp:
             self._left(arrival, state, "hung-up")
             raise

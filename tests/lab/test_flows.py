@@ -267,6 +267,17 @@ def test_serve_killed_in_the_middle(centre: Centre, switch: Switch, joined: Join
     assert left(centre, call)["path"] == ["speak", "hello", "known", "mobile", "department", "vip"]
 
 
+def test_a_flow_may_begin_with_something_said(centre: Centre, switch: Switch, joined: Joined) -> None:
+    other = copy.deepcopy(centre.document)
+    other["flow"]["main"]["start"] = "hello"
+    other["flow"]["main"]["block"].pop("speak")
+    version = centre.rules.load(other, note="", author="test", source="test").version
+    until(lambda: f"fsapp_rules_version {version:.1f}" in centre.get("/metrics"), "they are in force")
+    call = switch.call("+381661234567", FLOW_NUMBER)
+    assert queued(joined, call)["fsapp_queue"] == "vip@fsapp"
+    assert left(centre, call)["path"] == ["hello", "known", "mobile", "vip"]
+
+
 def test_rules_that_change_meanwhile(centre: Centre, switch: Switch, joined: Joined) -> None:
     """The caller goes on by the rules he came in with; a line that is gone by then is the number's."""
     call = switch.call(CALLER, FLOW_NUMBER)
