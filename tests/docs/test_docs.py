@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,22 @@ def test_paths_named_in_the_documentation_are_there() -> None:
 def test_every_check_of_the_doctor_is_documented() -> None:
     rows = re.findall(r"(?m)^\| `([a-z-]+)` \|", (ROOT / "docs/doctor.md").read_text(encoding="utf-8"))
     assert rows == list(CHECKS)
+
+
+def test_the_minimal_switch_is_booted_a_second_time_as_the_first(tmp_path: Path) -> None:
+    """In a folder of its own, where its passwords are nobody else's to read, whether that is there already or not."""
+    page = (ROOT / "docs/operator.md").read_text(encoding="utf-8").partition("\n## Boot the minimal switch\n")[2]
+    lines = [line.strip() for line in page.splitlines() if line.startswith("    ")]
+    first = next(place for place, line in enumerate(lines) if line.startswith("mkdir"))
+    assert lines[first + 1].startswith("freeswitch ")
+    (tmp_path / "freeswitch").write_text('#!/bin/sh\npwd; stat -c %a .; echo "$@"\n')
+    (tmp_path / "freeswitch").chmod(0o755)
+    told = []
+    for _ in range(2):
+        done = subprocess.run(["bash", "-c", "\n".join(lines[first:first + 2])], cwd=tmp_path, capture_output=True,
+                              text=True, timeout=60, check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+        folder, mode, options, back = done.stdout.splitlines()
+        assert Path(folder).is_relative_to(tmp_path / "var") and mode == "700" and Path(back) == tmp_path
+        assert f"-conf {tmp_path}/conf/freeswitch" in options
+        told.append(done.stdout)
+    assert told[0] == told[1]
