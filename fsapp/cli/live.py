@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -106,17 +107,22 @@ def _print_json(first: Look, look: Callable[[], Look], rows: Rows, what: str, *,
 
 
 def _redraw(console: Console, first: Look, look: Callable[[], Look], picture: Callable[[Look], Group]) -> None:
-    """The picture again and again; while Redis does not answer, the last one with the reason below."""
+    """The picture again and again; while Redis does not answer, the last one with the reason below.
+
+    A terminal shows it in place; a file or a pipe gets one below the other.
+    """
     stopping = _until_interrupted()
     shown: Any = picture(first)
-    with Live(shown, console=console, auto_refresh=False, screen=console.is_terminal) as live:
-        live.refresh()
+    place = Live(shown, console=console, auto_refresh=False, screen=True) if console.is_terminal else nullcontext()
+    with place as live:
+        tell = console.print if live is None else lambda one: live.update(one, refresh=True)
+        tell(shown)
         while not stopping.wait(_EVERY_S):
             try:
                 shown = picture(look())
-                live.update(shown, refresh=True)
+                tell(shown)
             except StateUnavailable as error:
-                live.update(Group(shown, Text(str(error), "bold red")), refresh=True)
+                tell(Group(shown, Text(str(error), "bold red")))
 
 
 def _until_interrupted() -> Event:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -219,3 +220,21 @@ def test_watching_until_ctrl_c(redis_server: Any, link: Lease) -> None:
         _, err = process.communicate(timeout=20)
         assert (process.returncode, err) == (0, b"")
     assert [len(json.loads(line)["calls"]) for line in lines] == [4, 4]
+
+
+def test_whoever_watches_through_a_pipe_sees_it_each_second_too(redis_server: Any, link: Lease) -> None:
+    command = [sys.executable, "-m", "fsapp", "calls", "--watch"]
+    environment = {**os.environ, "FSAPP_REDIS_URL": redis_server.url}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None and process.stderr is not None
+        killer = Timer(60, process.kill)
+        killer.start()
+        titles = 0
+        while titles < 2 and (line := process.stdout.readline()):
+            titles += line.startswith(b"calls: 4")
+        process.stdout.close()
+        killer.cancel()
+        assert titles == 2
+        assert process.wait(timeout=20) == 1  # whoever read has gone
+        assert process.stderr.read() == b""
