@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -157,7 +158,8 @@ def summary_table(summary: Summary, *, real: bool = False) -> Table:
     """
     found = summary.as_json()
     columns = ("calls", *OUTCOMES, "wait_mean_s", "wait_p90_s")
-    table = Table(title="calls by class", title_justify="left")
+    # Eighty columns have room for all of it, if not for a frame.
+    table = Table(title="calls by class", title_justify="left", box=SIMPLE_HEAD, padding=0)
     table.add_column("class")
     for name in columns:
         table.add_column(name.removesuffix("_s").replace("_", " "), justify="right")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fsapp.cli import demo
 from fsapp.cli.root import main
 from fsapp.core.rules import Rules
-from fsapp.lab.summary import Summary
+from fsapp.lab.screen import summary_table
+from fsapp.lab.summary import OUTCOMES, ClassSummary, Summary
 from fsapp.rules import load_folder
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +57,17 @@ def test_the_exit_status_says_whether_it_went_well(
     assert left.value.code == status
     assert json.loads(out)["order_violations"] == len(summary.order_violations)
     assert [f"fsapp: {fault}" for fault in summary.faults()] == err.splitlines()
+
+
+def test_the_summary_is_shown_whole_on_a_terminal_of_eighty_columns() -> None:
+    classes = {name: ClassSummary(calls=1000, waits_s=[1000.5]) for name in ("callback", "new-customer", "service")}
+    console = Console(width=80, file=io.StringIO())
+    console.print(summary_table(Summary(classes=classes)))
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert [line.split()[0] for line in shown.splitlines()[4:7]] == list(classes)
+    heading = shown.splitlines()[2].replace("wait ", "wait_").split()
+    assert heading == ["class", "calls", *OUTCOMES, "wait_mean", "wait_p90"]
 
 
 def test_elsewhere_it_says_where_to_go(
