@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -48,6 +49,9 @@ class HealthServer:
             self._server.start()
         except OSError as error:
             host, port = self._server.address
+            if error.errno == errno.EADDRINUSE:
+                raise ListenError(f"{host}:{port} is taken by another program, if not by an fsapp that runs already: "
+                                  f"stop it or choose another with {self._setting}") from None
             raise ListenError(
                 f"{host}:{port} cannot be listened on ({error.strerror}): choose another with {self._setting}",
             ) from None

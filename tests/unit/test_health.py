@@ -10,6 +10,7 @@ import pytest
 from gevent import socket
 
 from fsapp import health
+from fsapp.errors import ListenError
 from fsapp.health import HealthServer
 
 IDLE = 60
@@ -27,6 +28,13 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
 
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+# gevent leaves the socket open that it could not bind.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_address_that_is_taken(address: tuple[str, int]) -> None:
+    with pytest.raises(ListenError, match=r"is taken by another program, if not by an fsapp .* with FSAPP_LINK_HTTP$"):
+        HealthServer(f"127.0.0.1:{address[1]}", list, "FSAPP_LINK_HTTP").start()
 
 
 def test_silent_connections_are_few_and_have_an_end(address: tuple[str, int]) -> None:
