@@ -32,9 +32,12 @@ def ask_machine(recordings: str) -> Machine:
 
 
 def answers(address: str) -> str:
-    """Why nobody takes a connection at HOST:PORT; empty when somebody does."""
+    """Why nobody takes a call at HOST:PORT; empty when somebody does: who serves a call speaks first."""
     try:
-        socket.create_connection(split_address(address), _PATIENCE_S).close()
+        with socket.create_connection(split_address(address), _PATIENCE_S) as sock:
+            sock.recv(1)
+    except TimeoutError:
+        return "nothing is said"
     except OSError as error:
         return error.strerror or str(error)
     return ""

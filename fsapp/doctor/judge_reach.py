@@ -45,7 +45,7 @@ def serve(facts: Facts) -> Iterator[Finding]:
     if facts.serve:
         yield Finding.fault(
             f"nobody answers at {facts.settings.listen} ({facts.serve}): every call goes to the fallback",
-            "start fsapp: `fsapp up`")
+            "start fsapp, after the one that hangs, if there is one, has been ended: `fsapp up`")
     else:
         yield Finding.ok(f"fsapp serve answers at {facts.settings.listen}")
 

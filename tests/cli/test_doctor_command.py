@@ -130,6 +130,14 @@ def test_nobody_serves(centre: Centre) -> None:
     assert "Connection refused" in what
 
 
+def test_one_that_hangs_serves_nobody(centre: Centre) -> None:
+    """The machine itself takes connections for a process that stands still."""
+    centre.serve.stop_accepting()
+    [(name, what)] = centre.faults()
+    assert name == "serve"
+    assert "nothing is said" in what
+
+
 def test_nobody_holds_the_link(centre: Centre) -> None:
     centre.lease.release()
     [(name, _)] = centre.faults()
