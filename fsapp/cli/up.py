@@ -33,15 +33,20 @@ MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
 def up(obj: Any, check: bool, as_json: bool) -> None:
     """Run fsapp against a real FreeSWITCH: check Redis, rules, dialplan and switch, then run serve and link.
 
-    A part that dies is started again. SIGTERM and Ctrl-C end all of them; waiting callers are in the switch.
+    A part that dies is started again. SIGTERM and Ctrl-C end all of them; waiting callers are in the switch. What does
+    not fit in the dialplan is a fault for --check; it keeps nothing from starting, as calls are better off with fsapp.
     """
     settings: Settings = obj.settings
-    faults = preflight(settings)
+    faults, doubts = look(settings)
+    if check:
+        faults, doubts = [*faults, *doubts], []
     if as_json:
-        click.echo(json.dumps({"ready": not faults, "faults": faults}, ensure_ascii=False))
+        click.echo(json.dumps({"ready": not faults, "faults": faults, "warnings": doubts}, ensure_ascii=False))
     if faults:
         raise FsappError("not ready", faults)
-    if not as_json:
+    for doubt in doubts:
+        _say(f"warning: {doubt}")
+    if not as_json and not doubts:
         click.echo(f"ready: rules, Redis, dialplan and the switch at {settings.switch}")
     if not check:
         command = [sys.executable, "-m", "fsapp", *(("--config", obj.config) if obj.config else ())]
@@ -52,21 +57,22 @@ def _say(line: str) -> None:
     click.echo(f"fsapp: {line}", err=True)
 
 
-def preflight(settings: Settings) -> list[str]:
-    """One line for each thing that is missing, with what to do; empty when all is there."""
+def look(settings: Settings) -> tuple[list[str], list[str]]:
+    """One line for each thing that is missing, with what to do: without which nothing works, and in the dialplan."""
     password = switch_password_fault(settings.switch_password)
     faults = [password] if password else []
+    doubts: list[str] = []
     rules = None
     try:
         rules = _loaded(settings)
-        faults += check_dialplan(Path(settings.dialplan), Wanted(rules, settings.listen, settings.visit_s))
+        doubts = check_dialplan(Path(settings.dialplan), Wanted(rules, settings.listen, settings.visit_s))
     except FsappError as error:
         faults += error.faults
     try:
         faults += [] if password else _switch_faults(settings, rules)
     except FsappError as error:
         faults += error.faults
-    return faults
+    return faults, doubts
 
 
 def _loaded(settings: Settings) -> Rules:
