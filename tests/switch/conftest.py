@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def running_switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
     found = binary()
     assert found is not None
-    switch = Switch(found, tmp_path_factory.mktemp("switch"))
+    switch = Switch(found, tmp_path_factory.mktemp("switch"), variables={"fsapp_peer_from": "127.0.0.0/8"})
     try:
         switch.start()
         yield switch

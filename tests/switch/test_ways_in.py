@@ -169,6 +169,7 @@ def test_a_trunk_registers_where_it_is_told_to(another_switch, provider: Provide
     assert re.search(r"(?m)^From: <sip:centre@", register)
     assert SECRET not in register
     assert "trunk" in switch.cli("sofia status")
+    assert knock(switch.peer_port, "fsapp-carried") == 403, "nobody is another switch until it is said who"
     with Desk(switch.phone_port, "1001") as desk:
         assert desk.register(DIFFICULT) == 200, "any character may be in a password"
 
