@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fsapp.core.choose import CLOSED
+from fsapp.core.classify import TASK_OVER
 from fsapp.core.clean import clean_name, clean_number
 from fsapp.core.flow.state import left
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, CallClass, Decision, Target
@@ -75,6 +76,8 @@ def course(arrival: Arrival, decision: Decision, decision_id: str, at: float, ru
     if arrival.flow is not None:
         found |= left(arrival.flow)
     events = (routed(arrival, decision, decision_id, at),)
+    if decision.target is None and decision.reason.endswith(TASK_OVER):  # nobody is on the line to hear a message
+        return Course(events, found, None, cause="NORMAL_CLEARING")
     if decision.target is None:
         closed = decision.reason.endswith(CLOSED)  # whatever stands before: fallback-, degraded-
         return Course(events, found, CLOSED_EXTENSION if closed else UNKNOWN_EXTENSION)

@@ -94,9 +94,10 @@ def placed(
 ) -> Classified:
     """The same class with the place the call is to have now; place None where everything is closed.
 
-    A later visit's place is kept: who waits already is not sent away at closing time.
+    A later visit's place is kept: who waits already is not sent away at closing time. So is that of a task, which was
+    not due before its hours.
     """
-    if found.call_class is None or found.base_score is not None:
+    if found.call_class is None or found.base_score is not None or found.task is not None:
         return found
     called = rules.numbers.get(call.called.key or "")
     if called is not None and called.schedule is not None:

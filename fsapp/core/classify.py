@@ -8,6 +8,8 @@ The four rules in order, each leaving one or more lines in the trace:
    behind it.
 3. service: everything else that has a service line (or a flow) on the number.
 4. otherwise the number is not ours.
+
+A call that we make ourselves for a task stands in a queue for its customer, and is a callback.
 """
 
 from __future__ import annotations
@@ -17,8 +19,12 @@ from typing import NamedTuple
 
 from fsapp.core.model import DEGRADED_REASON, Call, CallClass, Contact, Facts, Right, Step
 from fsapp.core.rules import DialedNumber, Flow, Line, Rules, Stage
+from fsapp.core.task import Task
+from fsapp.core.task_life import kept_score
 
-__all__ = ["Classified", "classify"]
+__all__ = ["TASK_OVER", "Classified", "classify"]
+
+TASK_OVER = "task-over"
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -27,7 +33,7 @@ class Classified(NamedTuple):
     """A class with the place it leads to: a stage or a service line; both None when the number is not ours.
 
     `base_score` is that of an earlier visit where its class is kept, else None. `flow`: to be run through
-    first. `agent`: whom a flow has led to.
+    first. `agent`: whom a flow has led to. `task`: the one this call is made for.
     """
 
     call_class: CallClass | None
@@ -39,10 +45,13 @@ class Classified(NamedTuple):
     base_score: int | None = None
     flow: str | None = None
     agent: str | None = None
+    task: Task | None = None
 
 
 def classify(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Step]) -> Classified:
     """The class of a call with the reason for it; appends what it looked at to `trace`."""
+    if call.task is not None and call.earlier is None:
+        return _task(call, facts, rules, now, trace)
     kept = _kept(call, facts, rules, now, trace)
     if kept is not None:
         return kept
@@ -78,7 +87,24 @@ def _kept(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Ste
     trace.append(Step("earlier visit", f"was {earlier.call_class} for {place.id}", "kept"))
     contact = next((c for c in facts.contacts if c.id == earlier.contact), None)
     right = _live_right(facts, rules, now, trace)
-    return Classified(earlier.call_class, earlier.reason, place, contact, earlier.contact, right, earlier.base_score)
+    return Classified(
+        earlier.call_class, earlier.reason, place, contact, earlier.contact, right, earlier.base_score,
+        task=facts.task(call.task))
+
+
+def _task(call: Call, facts: Facts, rules: Rules, now: datetime, trace: list[Step]) -> Classified:
+    """A call we make for a task is a callback, with the place in the queue that is kept for it, if one is."""
+    task = facts.task(call.task)
+    place = rules.place(task.place) if task else None
+    if task is None or place is None:
+        fact, what = (f"task {call.task}", "cannot be asked for" if facts.degraded else "is over or not there")
+        trace.append(Step("task", fact, what if task is None else f"its place {task.place} is gone"))
+        return Classified(None, TASK_OVER, None)
+    trace.append(Step("task", f"a {task.kind} callback of {task.number} is due", f"callback for {place.id}"))
+    score = kept_score(task, now)
+    if score is not None:
+        trace.append(Step("score", f"the place kept since {task.since:%Y-%m-%d %H:%M:%S} UTC", str(score)))
+    return Classified(CallClass.CALLBACK, "task", place, None, task.contact, None, score, task=task)
 
 
 def _describe(called: DialedNumber) -> str:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from fsapp.core.availability import NOBODY_KNOWS, Availability, Presence
+from fsapp.core.task import Task
 
 __all__ = [
     "DEGRADED", "DEGRADED_REASON", "FALLBACK_REASON", "NO_FACTS", "REASONS", "Call", "CallClass", "Contact", "Decision",
@@ -34,7 +35,7 @@ FALLBACK_REASON = "fallback-"
 # Why a call has its class: all there are, so that they can be counted.
 REASONS = frozenset({
     "open-contact", "direct-callback", "presumed-callback", "new-caller", "service-line", "closed-contact", "flow",
-    "unknown-number", "no-line", "closed",
+    "unknown-number", "no-line", "closed", "task", "task-over",
 })
 
 
@@ -127,6 +128,11 @@ class Facts:
     sticky: Sticky | None = None
     degraded: bool = False
     availability: Availability = NOBODY_KNOWS
+    tasks: tuple[Task, ...] = ()
+
+    def task(self, id_: str | None) -> Task | None:
+        """The open task with this id."""
+        return next((task for task in self.tasks if task.id == id_ and task.open), None)
 
 
 NO_FACTS = Facts()
@@ -162,7 +168,8 @@ class Led:
 class Call:
     """One inbound call at one visit. `name` is the cleaned display name, never used to decide.
 
-    `led`: by a flow, at this visit.
+    `led`: by a flow, at this visit. `task`: the id of the task that the call stands in the queue for, with the customer
+    as the caller and the number shown to the customer as the one called.
     """
 
     caller: PhoneNumber
@@ -170,6 +177,7 @@ class Call:
     name: str = ""
     earlier: Earlier | None = None
     led: Led | None = None
+    task: str | None = None
 
 
 class Step(NamedTuple):

@@ -34,8 +34,13 @@ class Offers:
         self._now = now
         self._trace = trace
 
-    def agent(self, agent_id: str, rule: str, relation: str, *, only_free: bool = False) -> None:
-        """Add an agent's personal queue, once; with `only_free` not that of an agent who is busy."""
+    def agent(
+        self, agent_id: str, rule: str, relation: str, *, only_free: bool = False, even_away: bool = False,
+    ) -> None:
+        """Add an agent's personal queue, once; with `only_free` not that of an agent who is busy.
+
+        `even_away`: one who is away is waited for as well.
+        """
         fact = f"the caller {relation} agent {agent_id}"
         agent = self._rules.agents.get(agent_id)
         presence = self._presence(agent_id)
@@ -45,7 +50,7 @@ class Offers:
             outcome = "takes no inbound calls here: skipped"
         elif any(target.agent == agent_id for target in self.targets):
             outcome = "already first in line"
-        elif presence is Presence.AWAY:
+        elif presence is Presence.AWAY and not even_away:
             outcome = "is logged out or on a break: skipped"
         elif presence is Presence.BUSY and only_free:
             outcome = "is busy: anybody free at once"
@@ -81,6 +86,10 @@ class Offers:
             self._several(list_queue(rules.domain, led.name), led.rule, f"{led.by} leads to its own agents")
         if lead.group in rules.groups:
             self._several(group_queue(rules.domain, lead.group), led.rule, f"{led.by} leads to group {lead.group}")
+
+    def group(self, name: str, rule: str, fact: str) -> None:
+        """Add the queue of a group."""
+        self._several(group_queue(self._rules.domain, name), rule, fact)
 
     def _several(self, name: str, rule: str, fact: str, *, only_free: bool = False) -> None:
         """Add the queue of a group or list, once, if somebody of it may answer."""

@@ -15,6 +15,7 @@ from fsapp.core.model import Call, Decision, Facts, Step, Target
 from fsapp.core.offer import Offers
 from fsapp.core.rules import Line, Rules, Stage, Stickiness
 from fsapp.core.score import base_score
+from fsapp.core.task_life import unstuck_at
 
 __all__ = ["decide"]
 
@@ -35,6 +36,9 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     targets, seen = _targets(found, place, facts, rules, led, now, trace)
     tried = call.earlier.tried if call.earlier else ()
     target = next((t for t in targets if t.queue not in tried), targets[-1])
+    if found.task is not None and found.task.agent == targets[0].agent and now < unstuck_at(found.task, rules):
+        # Nobody is on the line yet: it goes on waiting for this agent, in one stay after the other.
+        target = targets[0]
     if tried:
         trace.append(Step("move on", f"has waited in {', '.join(tried)}", f"now {target.queue}"))
     is_stage = isinstance(place, Stage)
@@ -78,7 +82,12 @@ def _targets(
         offers.agent(found.agent, "flow", "was led to")
     if found.right is not None:
         offers.agent(found.right.agent, "direct callback", "holds a right to")
-    if found.contact is not None and found.contact.agent:
+    if found.task is not None:
+        if found.task.agent and now < unstuck_at(found.task, rules):
+            offers.agent(found.task.agent, "responsible agent", "is the responsibility of", even_away=True)
+        if found.task.group in rules.groups:
+            offers.group(found.task.group, "responsible group", f"is the responsibility of {found.task.group}")
+    elif found.contact is not None and found.contact.agent:
         offers.agent(found.contact.agent, "responsible agent", "is the responsibility of")
     for one in led:
         offers.lead(one)

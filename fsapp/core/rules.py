@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from fsapp.core.callback_rights import CallbackRule, callback_rule, said_of_callback
+from fsapp.core.calling_back import CallingBack, calling_back_from
+from fsapp.core.dialling import Dialling, dialling_from
 from fsapp.core.flow.blocks import Flow, flow_from
 from fsapp.core.lists import Check, Listed, NumberList, checks_from, lists_from
 from fsapp.core.model import CallClass
@@ -96,6 +98,7 @@ class Stage:
     sticky: StickyRule = StickyRule()
     callback: Mapping[str, int] = field(default_factory=dict)
     telling: Telling = NOT_TOLD
+    calling_back: CallingBack = CallingBack()
 
     @property
     def id(self) -> str:
@@ -123,6 +126,7 @@ class Line:
     schedule: str | None = None
     closed_line: str | None = None
     telling: Telling = NOT_TOLD
+    calling_back: CallingBack = CallingBack()
 
     @property
     def id(self) -> str:
@@ -163,6 +167,7 @@ class Rules:
     `rings` maps a class to the Alert-Info its calls ring with; `breaks` are the reasons for a break, empty: any.
     `record_days`: how long recordings are kept where no place says otherwise. `callback`: what the centre says of
     direct callback, `sticky` what it says of stickiness. `lists`: the numbers of each.
+    `dialling`: how customers are called.
     """
 
     version: int
@@ -187,6 +192,7 @@ class Rules:
     record_days: int = DEFAULT_KEEP_DAYS
     callback: Mapping[str, int] = field(default_factory=dict)
     sticky: StickyRule = StickyRule()
+    dialling: Dialling = Dialling()
 
     @property
     def switch_names(self) -> tuple[str, ...]:
@@ -252,6 +258,7 @@ def _build(document: Mapping[str, Any], version: int) -> Rules:
         unknown_flow=centre.get("unknown_flow"), switches=switches, rings={**DEFAULT_RINGS, **rings},
         breaks=tuple(centre.get("breaks", ())), record_days=centre.get("record_days", DEFAULT_KEEP_DAYS),
         callback=said_of_callback(centre), sticky=sticky_rule({}, centre),
+        dialling=dialling_from(document),
     )
 
 
@@ -264,7 +271,7 @@ def _place(
         "sla_s": spec.get("sla_s", DEFAULT_SLA_S), "staff": staff(spec, groups, agents),
         "stickiness": Stickiness(spec.get("stickiness", "none")), "recording": recording_from(spec, centre),
         "home": spec.get("home", home), "strategy": _strategy(spec, centre), "sticky": sticky_rule(spec, centre),
-        "telling": telling_from(spec, centre),
+        "telling": telling_from(spec, centre), "calling_back": calling_back_from(spec, centre),
     }
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 __all__ = [
-    "DAYS", "Schedule", "is_timezone", "open_at", "read_days_off", "read_exception", "read_hours", "schedule_from",
+    "DAYS", "Schedule", "is_timezone", "open_at", "opens_at", "read_days_off", "read_exception", "read_hours",
+    "schedule_from",
 ]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -65,6 +66,22 @@ def open_at(schedule: Schedule, now: datetime) -> bool:
     except OverflowError:  # the first day there is
         days = (today, today)
     return any(begins <= now < ends for day in days for begins, ends in _moments(schedule, day))
+
+
+def opens_at(schedule: Schedule, now: datetime) -> datetime | None:
+    """The first moment from `now` on at which it is open, in UTC; None where that is not within a year."""
+    if open_at(schedule, now):
+        return now
+    today = now.astimezone(schedule.timezone).date()
+    for offset in range(-1, 367):
+        try:
+            day = today + timedelta(days=offset)
+        except OverflowError:  # outside of the days there are
+            continue
+        begins = [begin for begin, _end in _moments(schedule, day) if begin > now]
+        if begins:
+            return min(begins)
+    return None
 
 
 @lru_cache(maxsize=1024)

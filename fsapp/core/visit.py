@@ -46,9 +46,9 @@ HEADERS: Mapping[str, str] = {
     "Caller-Channel-Answered-Time": "answered_time",
 } | {f"variable_{name}": name for name in (
     "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
-    "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_switch", "fsapp_carried", "fsapp_recording", "cc_base_score",
-    "cc_cause", "cc_agent", *NO_STATE, "fsapp_prompts", "fsapp_recordings_of_switch", "fsapp_patience_id",
-    *CARRIED.values(),
+    "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_task", "fsapp_switch", "fsapp_carried", "fsapp_recording",
+    "cc_base_score", "cc_cause", "cc_agent", *NO_STATE, "fsapp_prompts", "fsapp_recordings_of_switch",
+    "fsapp_patience_id", *CARRIED.values(),
 )}
 _NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock; microseconds, as all its times
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
@@ -118,7 +118,9 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
     if name != raw_name:
         renamed["caller_id_name"] = name
     earlier = _read_earlier(found)
-    call = Call(normalise(number, region), normalise(clean_number(raw_called), region), name, earlier)
+    call = Call(
+        normalise(number, region), normalise(clean_number(raw_called), region), name, earlier,
+        task=_word(get("variable_fsapp_task")))
     return Arrival(
         _word(get("Unique-ID")) or "", call, get("variable_cc_cause") or None,
         _word(get("variable_fsapp_queue")), _class(get("variable_fsapp_class")), _word(get("variable_cc_agent")),
@@ -236,7 +238,9 @@ def routed(arrival: Arrival, decision: Decision, decision_id: str, at: float) ->
         "rules": decision.rules_version,
         "degraded": decision.degraded,
         # Only the first decision about a call can be made again: later ones hang on what became of it.
-        **({"later": True} if call.earlier else {"facts": facts_record(decision, call.led)}),
+        # Nor can one about a call of our own, whose task may have changed.
+        **({"task": call.task} if call.task else {}),
+        **({"later": True} if call.earlier or call.task else {"facts": facts_record(decision, call.led)}),
     }
 
 

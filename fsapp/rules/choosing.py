@@ -38,6 +38,14 @@ def choosing_faults(document: Mapping[str, Any], complete: bool) -> Iterator[Fin
         if isinstance(spec, Mapping):
             yield from _hours(("number", place), spec, document, complete)
     yield from _closed_rings(document)
+    yield from _dial(document, complete)
+
+
+def _dial(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]:
+    spec = table(document, "dial")
+    yield from _refers(("dial",), spec, ("schedule",), document, complete)
+    for name in texts(spec, "do_not_call"):
+        yield from known(("dial", "do_not_call"), {"do_not_call": name}, "list", document, complete)
 
 
 def _specs(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -18,10 +18,12 @@ from fsapp.rules.values import (
     Exceptional,
     Holiday,
     Hours,
+    Key,
     LineName,
     Name,
     Region,
     Ring,
+    Route,
     Seconds,
     Sip,
     Strategy,
@@ -72,7 +74,20 @@ class _Telling(Table):
     tell_every_s: Annotated[int, Field(ge=15, le=3600)] | None = None
 
 
-class Centre(_Phone, _Callback, _Sticky, _Telling):
+class _CallingBack(Table):
+    """Callbacks that callers ask for or that lost calls are due: for the centre, a campaign, a stage or a line."""
+
+    callback_key: Key | None = None
+    callback_tries: Annotated[int, Field(ge=1, le=20)] | None = None
+    callback_retry_s: Annotated[int, Field(ge=10, le=24 * 3600)] | None = None
+    callback_expires_s: Annotated[int, Field(ge=60, le=30 * 24 * 3600)] | None = None
+    call_back_lost: bool | None = None
+    lost_wait_s: Seconds | None = None
+    lost_after_s: Annotated[int, Field(ge=0, le=24 * 3600)] | None = None
+    task_wait_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] | None = None
+
+
+class Centre(_Phone, _Callback, _Sticky, _Telling, _CallingBack):
     region: Region
     name: Text | None = None
     domain: Domain = "fsapp"
@@ -95,7 +110,7 @@ class Number(Table):
     closed_flow: Name | None = None
 
 
-class _Staffed(_Sticky, _Telling):
+class _Staffed(_Sticky, _Telling, _CallingBack):
     groups: list[Name] = []
     agents: list[AgentId] = []
     skills: list[Name] = []
@@ -182,6 +197,16 @@ class Switch(Table):
     sip: Sip
 
 
+class Dial(Table):
+    """How customers are called."""
+
+    route: Route | None = None
+    regions: list[Region] = []
+    do_not_call: list[Name] = []
+    schedule: Name | None = None
+    ring_s: Annotated[int, Field(ge=15, le=120)] | None = None
+
+
 Rings = create_model("Rings", __base__=Table, **{
     call_class.value.replace("-", "_"): (Ring | None, Field(None, alias=call_class.value)) for call_class in CallClass
 })
@@ -202,11 +227,13 @@ class Document(Table):
     schedule: dict[Name, Schedule] = {}
     ring: Rings = Rings()
     switch: dict[Name, Switch] = {}
+    dial: Dial = Dial()
 
 
 _TABLES: dict[str, type[Table]] = {
     "centre": Centre, "number": Number, "campaign": Campaign, "line": Line, "group": Group, "agent": Agent,
     "flow": Flow, "list": NumberList, "check": Check, "schedule": Schedule, "ring": Rings, "switch": Switch,
+    "dial": Dial,
 }
 
 

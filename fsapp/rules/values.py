@@ -12,9 +12,9 @@ from fsapp.core.clean import clean_name
 from fsapp.core.schedule import is_timezone, read_days_off, read_exception, read_hours
 
 __all__ = [
-    "AgentId", "AgentPriority", "Contact", "Days", "Domain", "Email", "Exceptional", "Holiday", "Hours", "LineName",
-    "Name", "Region", "Ring", "Seconds", "Sip", "Strategy", "Table", "Text", "Timezone", "Wait", "is_region",
-    "plain_name", "plain_text",
+    "AgentId", "AgentPriority", "Contact", "Days", "Domain", "Email", "Exceptional", "Holiday", "Hours", "Key",
+    "LineName", "Name", "Region", "Ring", "Route", "Seconds", "Sip", "Strategy", "Table", "Text", "Timezone",
+    "Wait", "is_region", "plain_name", "plain_text",
 ]
 
 MAX_NAME = 64
@@ -24,6 +24,7 @@ _AGENT = re.compile(r"[0-9]{2,8}\Z", re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
 # Where a phone is, as the switch dials it: nothing of what the switch would expand, split at or start a line with.
 _CONTACT = re.compile(r"[a-z][a-z0-9_.]{0,31}/[A-Za-z0-9_.:@;=/+~-]{1,200}\Z", re.ASCII)
+_ROUTE = re.compile(r"[a-z][a-z0-9_.]{0,31}/[A-Za-z0-9_.:@/+{}-]{1,200}\Z", re.ASCII)
 _RING = re.compile(r"[A-Za-z0-9_.:@;=/+<> -]{0,120}\Z", re.ASCII)  # an empty one: as always
 _SIP = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}\Z", re.ASCII)
 _EMAIL = re.compile(r"[\w.%+'-]{1,64}@[\w-]+(\.[\w-]+)+\Z")
@@ -86,6 +87,19 @@ def _sip(value: str) -> str:
     return value
 
 
+def _route(value: str) -> str:
+    if not _ROUTE.match(value) or value.count("{number}") != 1:
+        raise ValueError("is no way to dial; write it with {number} once, for example sofia/gateway/trunk/{number}, "
+                         "without spaces, quotes, commas, brackets, | or $")
+    return value
+
+
+def _key(value: str) -> str:
+    if not re.match(r"[0-9*#]?\Z", value, re.ASCII):
+        raise ValueError('is no key; write one of 0-9, "*" and "#", or "" for none')
+    return value
+
+
 def is_region(value: object) -> bool:
     """Whether `value` is a country whose way of writing numbers is known."""
     return isinstance(value, str) and value in phonenumbers.SUPPORTED_REGIONS
@@ -132,6 +146,8 @@ Holiday = Annotated[str, AfterValidator(_holiday)]
 Exceptional = Annotated[str, AfterValidator(_exception)]
 Contact = Annotated[str, AfterValidator(_contact)]
 Ring = Annotated[str, AfterValidator(_ring)]
+Route = Annotated[str, AfterValidator(_route)]
+Key = Annotated[str, AfterValidator(_key)]
 Seconds = Annotated[int, Field(ge=0, le=3600)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Wait = Annotated[int, Field(ge=1, le=MAX_WAIT_S)]

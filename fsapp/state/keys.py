@@ -6,6 +6,9 @@
 | `fsapp:{NUMBER}:rights` | string | msgpack list of direct-callback rights (see `store`) | until the last one expires |
 | `fsapp:{NUMBER}:sticky` | string | msgpack: the last successful talk, then each place's | as long as the writer says |
 | `fsapp:{NUMBER}:heard` | string | msgpack list: ids of the last facts that changed these | HEARD_S after the last |
+| `fsapp:{NUMBER}:tasks` | string | msgpack list of tasks (see `task_record`) | TASKS_S after the last was open |
+| `fsapp:{tasks}:open` | sorted set | `NUMBER TASK` by due time (epoch seconds) | while the task is open |
+| `fsapp:{tasks}:over` | sorted set | `NUMBER TASK` by when it ended | TASKS_S, the last KEPT_TASKS |
 | `fsapp:{imports}:state` | string | `NEWEST:PENDING,PENDING`: the newest import batch, those unfinished | for ever |
 | `fsapp:{imports}:lease:BATCH` | string | a sign of life of a running import | LEASE_S after its last write |
 | `fsapp:{rules}:current` | string | the version of the rules in force, also the counter of versions | for ever |
@@ -34,9 +37,10 @@ live in one slot, and so do those of the rules and of the imports.
 from __future__ import annotations
 
 __all__ = [
-    "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_VERSIONS",
-    "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT", "RULES_VERSIONS",
-    "contacts", "floor", "heard", "import_lease", "rights", "sticky",
+    "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_TASKS",
+    "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT",
+    "RULES_VERSIONS", "TASKS_OPEN", "TASKS_OVER", "TASKS_S", "contacts", "floor", "heard", "import_lease", "rights",
+    "sticky", "tasks",
 ]
 
 LEASE_S = 30
@@ -46,6 +50,8 @@ AVAILABILITY_S = 10
 HEARD_S = 24 * 3600
 REQUEST_S = 30
 KEPT_VERSIONS = 200
+TASKS_S = 7 * 24 * 3600
+KEPT_TASKS = 20_000
 
 ALL_CONTACTS = "fsapp:{*}:contacts"  # a pattern for SCAN
 IMPORTS = "fsapp:{imports}:state"
@@ -55,6 +61,8 @@ RULES_VERSIONS = "fsapp:{rules}:versions"
 EVENTS = "fsapp:events"
 AGENT_STATUS = "fsapp:{agents}:status"
 AGENT_RUNS = "fsapp:{agents}:runs"
+TASKS_OPEN = "fsapp:{tasks}:open"
+TASKS_OVER = "fsapp:{tasks}:over"
 PROBE = "fsapp:probe"
 
 
@@ -72,6 +80,10 @@ def sticky(number: str) -> str:
 
 def heard(number: str) -> str:
     return f"fsapp:{{{number}}}:heard"
+
+
+def tasks(number: str) -> str:
+    return f"fsapp:{{{number}}}:tasks"
 
 
 def import_lease(batch: int) -> str:

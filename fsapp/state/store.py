@@ -14,6 +14,7 @@ import redis
 from fsapp.core.availability import NOBODY_KNOWS, together
 from fsapp.core.model import Contact, Facts, Right, Sticky
 from fsapp.core.rules import MAIN
+from fsapp.core.task import Task
 from fsapp.errors import StateRefused
 from fsapp.log import get_logger, mask
 from fsapp.state import keys, scripts
@@ -21,11 +22,13 @@ from fsapp.state.availability import unpack_availability
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import ALL_VISIBLE, Visibility, unpack
 from fsapp.state.known import UNREADABLE, life_ms, pack_rights, pack_sticky, unpack_rights, unpack_sticky
+from fsapp.state.task_record import unpack_tasks
 from fsapp.state.wire import Wire
 
 __all__ = ["Store"]
 
 STICKY_S = 90 * 24 * 3600
+_EACH = 4  # keys of one customer
 _ATTEMPTS = 20
 _LOGGED_AT_MOST = 1000
 _log = get_logger("state")
@@ -63,7 +66,7 @@ class Store:
         wanted = [keys.IMPORTS, *[keys.floor(switch, "free") for switch in switches]]
         first = len(wanted)
         for number in number_keys:
-            wanted += (keys.contacts(number), keys.rights(number), keys.sticky(number))
+            wanted += (keys.contacts(number), keys.rights(number), keys.sticky(number), keys.tasks(number))
         with redis_faults(self.client):
             values = self._wire.mget(wanted) if self._wire else self.client.execute_command("MGET", *wanted)
         if values[0] != self._visibility_raw:
@@ -73,8 +76,8 @@ class Store:
             self._availability_raw = values[1:first]
             self.availability = together(unpack_availability(value) for value in self._availability_raw if value)
         return [
-            self._facts(number, *values[place: place + 3])
-            for number, place in zip(number_keys, range(first, len(values), 3), strict=True)
+            self._facts(number, *values[place: place + _EACH])
+            for number, place in zip(number_keys, range(first, len(values), _EACH), strict=True)
         ]
 
     def put_right(self, number_key: str, right: Right) -> None:
@@ -93,12 +96,15 @@ class Store:
         with redis_faults(self.client):
             self.client.delete(keys.sticky(number_key))
 
-    def _facts(self, number: str, contacts: bytes | None, rights: bytes | None, sticky: bytes | None) -> Facts:
+    def _facts(
+        self, number: str, contacts: bytes | None, rights: bytes | None, sticky: bytes | None, tasks: bytes | None,
+    ) -> Facts:
         return Facts(
             self._read(keys.contacts, number, contacts, self._contacts) if contacts else (),
             self._read(keys.rights, number, rights, _rights) if rights else (),
             (self._read(keys.sticky, number, sticky, _sticky) or None) if sticky else None,
             availability=self.availability,
+            tasks=self._read(keys.tasks, number, tasks, _tasks) if tasks else (),
         )
 
     def _read(self, key_of: Any, number: str, value: bytes, decode: Any) -> Any:
@@ -141,6 +147,10 @@ class Store:
 
 def _rights(_number: str, value: bytes) -> tuple[Right, ...]:
     return unpack_rights(value)
+
+
+def _tasks(number: str, value: bytes) -> tuple[Task, ...]:
+    return unpack_tasks(number, value)
 
 
 def _sticky(_number: str, value: bytes) -> Sticky:

@@ -25,8 +25,13 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `recordings_removed` | files, bytes, kept: their time was over |
 | `agent_status`, `switch_healed` | see `telephony.reconcile` |
 | `direct_callback` | number, agent, effect (arises, restarted, deleted), expires_at, campaign, stage |
-| `attempt` | number, agent, outcome (failed, talked), campaign, stage, talked_s |
+| `attempt` | number, agent, outcome (failed, talked), campaign, stage, talked_s, and those below |
+| `task` | what (made, tried, assigned, closed), and those below |
 | `stickiness` | number, agent (None: nobody any more), place, by (talk, attempt, hand) |
+
+A `task` has task (its id), kind, state, number, place, campaign, stage, line, agent, group, due_at, expires_at,
+made_at, made_by, contact, tries (how many), why, note; an `attempt` at one has task, responsible (whose task it was),
+result (a `core.task.TryOutcome`), cause, line, contact.
 
 A `member` is one stay of a call in one queue. Where the call was routed also: class, decision, campaign, stage, line,
 contact; where its leg is known, direction. The last three come from commands as well, then without switch.

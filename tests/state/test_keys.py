@@ -25,8 +25,9 @@ def test_nobody_else_spells_a_key():
 
 @pytest.mark.parametrize("number", ["+381601234567", "+36301234567"])
 def test_one_customer_is_one_slot(number):
-    places = [keys.contacts(number), keys.rights(number), keys.sticky(number), keys.heard(number)]
-    assert len(set(places)) == 4
+    places = [keys.contacts(number), keys.rights(number), keys.sticky(number), keys.heard(number),
+              keys.tasks(number)]
+    assert len(set(places)) == 5
     assert all(f"{{{number}}}" in place for place in places)
     assert len({key_slot(place.encode()) for place in places}) == 1
 
@@ -41,7 +42,7 @@ def test_every_key_is_in_the_table():
     made = {
         keys.contacts("NUMBER"), keys.rights("NUMBER"), keys.sticky("NUMBER"), keys.heard("NUMBER"), keys.IMPORTS,
         f"{keys.LEASE_PREFIX}BATCH", keys.RULES_CURRENT, keys.RULES_VERSIONS, keys.EVENTS, keys.PROBE,
-        keys.AGENT_STATUS, keys.AGENT_RUNS,
+        keys.AGENT_STATUS, keys.AGENT_RUNS, keys.tasks("NUMBER"), keys.TASKS_OPEN, keys.TASKS_OVER,
     } | {
         keys.floor("SWITCH", part)
         for part in ("agents", "queues", "tiers", "members", "calls", "waits", "learned", "meta", "free", "lease",

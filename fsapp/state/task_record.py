@@ -1,0 +1,58 @@
+"""A customer's tasks as they are written down, and read back. Asks nobody.
+
+A msgpack list of maps, in which what is as it mostly is is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+import msgpack
+
+from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
+
+__all__ = ["pack_tasks", "unpack_tasks"]
+
+_TIMES = frozenset({"due_at", "expires_at", "made_at", "since", "closed_at"})
+_DEFAULTS = {field.name: field.default for field in fields(Task)}
+
+
+def pack_tasks(tasks: Iterable[Task]) -> bytes:
+    """b"" (no key at all) for none."""
+    values = [_packed(task) for task in tasks]
+    return msgpack.packb(values) if values else b""
+
+
+def _packed(task: Task) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, default in _DEFAULTS.items():
+        value = getattr(task, name)
+        if name == "number" or value == default:
+            continue
+        if name == "tries":
+            value = [[one.id, one.at.timestamp(), one.outcome.value, *one[3:]] for one in value]
+        found[name] = value.timestamp() if name in _TIMES else value
+    return found
+
+
+def unpack_tasks(number: str, value: bytes) -> tuple[Task, ...]:
+    """The tasks of the customer with this number. ValueError, TypeError and their like for what are none."""
+    try:
+        return tuple(_unpacked(number, found) for found in msgpack.unpackb(value))
+    except (KeyError, AttributeError) as error:
+        raise ValueError(f"no tasks: {error!r}") from None
+
+
+def _unpacked(number: str, found: dict[str, Any]) -> Task:
+    known = {name: value for name, value in found.items() if name in _DEFAULTS}
+    known |= {name: datetime.fromtimestamp(known[name], UTC) for name in _TIMES if known.get(name) is not None}
+    known["kind"] = TaskKind(known["kind"])
+    known["state"] = TaskState(known.get("state", TaskState.OPEN))
+    known["tries"] = tuple(
+        Try(str(id_), datetime.fromtimestamp(at, UTC), TryOutcome(outcome), *more)
+        for id_, at, outcome, *more in known.get("tries", ())
+    )
+    return Task(number=number, **known)

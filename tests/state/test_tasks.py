@@ -1,0 +1,84 @@
+"""Tasks in Redis: changed at once, found by when they are due, and nothing open that is not found."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from fsapp.core import task_life
+from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
+from fsapp.state import keys
+from fsapp.state.store import Store
+from fsapp.state.task_record import pack_tasks, unpack_tasks
+from fsapp.state.tasks import Tasks
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def task(id_: str, number: str = "+381601234567", **more) -> Task:
+    more = {"due_at": NOW, "expires_at": NOW + timedelta(hours=8), "made_at": NOW, "place": "helpdesk", **more}
+    return Task(id_, more.pop("kind", TaskKind.AGAIN), number, **more)
+
+
+def put(tasks: Tasks, new: Task) -> None:
+    tasks.change(new.number, lambda known: task_life.made(known, new))
+
+
+def test_everything_of_a_task_comes_back():
+    one = task("t1", agent="1004", group="support", caller_id="+381115550300", contact="a/b/c", base_score=7, since=NOW,
+               tries=(Try("c1", NOW, TryOutcome.BUSY, "1004", "1005", "USER_BUSY", 0.5),), name="Šđ", note="n",
+               language="sr", call="c2", closed_at=NOW, why="w", state=TaskState.FAILED, tries_left=4, made_by="ana")
+    assert unpack_tasks(one.number, pack_tasks([one])) == (one,)
+
+
+def test_due_tasks_are_found_and_others_are_not(redis_client):
+    tasks = Tasks(redis_client)
+    put(tasks, task("later", due_at=NOW + timedelta(hours=1)))
+    put(tasks, task("second"))
+    put(tasks, task("first", "+381601234568", due_at=NOW - timedelta(minutes=1)))
+    assert [found.id for found in tasks.due(NOW)] == ["first", "second"]
+    assert [found.id for found in tasks.every()] == ["first", "second", "later"]
+    assert [found.id for found in Store(redis_client).facts("+381601234567").tasks] == ["later", "second"]
+
+
+def test_what_is_over_is_kept_for_a_while(redis_client):
+    tasks = Tasks(redis_client)
+    put(tasks, task("t1"))
+    tasks.change("+381601234567", lambda known: task_life.cancelled(known, "t1", "no", NOW))
+    assert list(tasks.every()) == []
+    assert [(found.id, found.why) for found in tasks.every(over=True)] == [("t1", "no")]
+    assert tasks.get("t1").state is TaskState.CANCELLED
+    assert 0 < redis_client.ttl(keys.tasks("+381601234567")) <= keys.TASKS_S
+
+
+def test_two_at_once_lose_nothing(redis_client):
+    tasks = Tasks(redis_client)
+    raced = []
+
+    def change(known):
+        if not raced:
+            raced.append(True)
+            put(Tasks(redis_client), task("other"))
+        return task_life.made(known, task("mine"))
+
+    tasks.change("+381601234567", change)
+    assert {found.id for found in tasks.every()} == {"mine", "other"}
+
+
+def test_garbage_is_nothing_and_the_lists_are_cleaned(redis_client):
+    tasks = Tasks(redis_client)
+    put(tasks, task("t1"))
+    redis_client.set(keys.tasks("+381601234567"), b"\xc1nonsense")
+    redis_client.zadd(keys.TASKS_OPEN, {b"\xff\xfe": 1, "+1 gone": 2})
+    assert list(tasks.every()) == []
+    assert redis_client.zcard(keys.TASKS_OPEN) == 0
+    assert Store(redis_client).facts("+381601234567").tasks == ()
+    put(tasks, task("t2"))
+    assert [found.id for found in tasks.due(NOW)] == ["t2"]
+
+
+def test_a_task_put_off_is_found_later(redis_client):
+    tasks = Tasks(redis_client)
+    put(tasks, task("t1"))
+    tasks.change("+381601234567", lambda known: task_life.Changed(
+        tuple(replace(one, due_at=NOW + timedelta(hours=2)) for one in known), None))
+    assert tasks.due(NOW) == []
+    assert [found.id for found in tasks.due(NOW + timedelta(hours=2))] == ["t1"]
