@@ -231,4 +231,7 @@ def _contact(stage_id: str, entry: Entry) -> dict[str, Any]:
 
 
 def _time(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
+    try:
+        return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):  # whoever wrote it: no time there is
+        return None

@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fsapp.core.clean import clean_text
 from fsapp.core.floor import Floor
 from fsapp.core.floor_rows import Row, switch_rows
 from fsapp.core.rules import Rules
@@ -146,7 +147,9 @@ def _picture(look: Look, rows: Rows, what: str, columns: Sequence[Column]) -> Gr
     for name, _key, text in used:
         table.add_column(name, no_wrap=True, justify="right" if text in (number_text, seconds_text) else "left")
     for row in found:
-        table.add_row(*("" if row[key] is None else text(row[key]) for _name, key, text in used))
+        # What is in Redis may have been written by anybody, and a terminal obeys what it is shown.
+        table.add_row(*(
+            "" if row[key] is None else clean_text(text(row[key]), _WIDE) for _name, key, text in used))
     return Group(table, *ages)
 
 

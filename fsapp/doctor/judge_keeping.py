@@ -69,7 +69,7 @@ def snapshot(facts: Facts) -> Iterator[Finding]:
     path = facts.settings.snapshot
     if not facts.snapshot:
         yield Finding.warning(
-            f"there is no snapshot of the rules at {path}: without Redis fsapp could not start",
+            f"there is no snapshot of the rules at {path}: started without Redis, fsapp would have no rules",
             "start `fsapp serve`, which writes it; FSAPP_SNAPSHOT says where, in full")
     elif facts.rules is None or isinstance(facts.rules, NotAsked):
         yield Finding.ok(f"the snapshot holds version {facts.snapshot} of the rules")

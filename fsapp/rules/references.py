@@ -65,6 +65,10 @@ def warnings(rules: Rules) -> Iterator[Finding]:
         if not any(line.staff.values()):
             yield Finding(("line", line.name), "has nobody who answers: its calls would wait without end; "
                           "give it groups or agents")
+    for place in (*rules.stages.values(), *rules.lines.values()):
+        if place.recording.announce and not place.recording:
+            path = _path(place.campaign, place.name) if isinstance(place, Stage) else ("line", place.name)
+            yield Finding(path, 'announce says nothing where nothing is recorded: set record = "both", or remove it')
     for group in rules.groups.values():
         if not group.agents:
             yield Finding(("group", group.name), "has no agents")

@@ -11,7 +11,7 @@ import pytest
 from fsapp.cli.root import main
 from fsapp.rules import load_folder
 from fsapp.state import keys
-from fsapp.state.contacts import Contacts
+from fsapp.state.contacts import Contacts, Entry, pack
 from fsapp.state.rules import RulesStore
 
 INTO = ("--campaign", "renewals", "--stage", "first-call")
@@ -66,6 +66,13 @@ def test_import_and_show(fsapp, imported):
     }]}
     assert fsapp("contacts", "show", N).out.splitlines() == [
         N, "  renewals/first-call: open", "    name: Ana", "    agent: 1003", "    city: Niš"]
+
+
+def test_a_time_that_is_none_is_left_out(fsapp, imported, redis_client):
+    imported(GOOD)
+    redis_client.set(keys.contacts(N), pack({"renewals/first-call": Entry(name="Ana", due_at=1e300)}))
+    shown = fsapp("contacts", "show", N, "--json")
+    assert (shown.status, json.loads(shown.out)["contacts"][0]["due_at"]) == (0, None)
 
 
 def test_import_says_json(imported):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Timer
@@ -164,6 +165,14 @@ def test_tables(run: Callable[..., Any], link: Lease, command: tuple[str, ...], 
     assert (status, err) == (0, "")
     assert [word for word in words if word not in out] == []
     assert "switch main: heard" in out
+
+
+def test_a_terminal_is_shown_no_orders(run: Callable[..., Any], link: Lease, redis_client: redis.Redis) -> None:
+    agents = {"1005": SeenAgent("1005", status="On \x1b[2JBreak\x07", state="Wait\x1b]0;title\x07ing")}
+    FloorWriter(redis_client, "main", link.token).whole(replace(SEEN, agents=agents), datetime.now(UTC))
+    status, out, _err = run("agents", "list")
+    assert (status, "\x1b" in out, "\x07" in out) == (0, False, False)
+    assert "1005" in out
 
 
 def test_the_age_of_the_picture_is_said(run: Callable[..., Any], redis_client: redis.Redis, link: Lease) -> None:

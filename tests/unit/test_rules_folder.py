@@ -325,6 +325,7 @@ def test_an_empty_table_is_a_difference():
      'caller_ids = ["+381115550100"]', "campaign.c.stage.s", "sticky_scope says nothing"),
     ('[agent.1002]\nname = "b"\nemail = "b@example.com"\ndirect_callback_s = 60\n[group.b]\nagents = ["1002"]',
      "agent.1002", "direct_callback_s says nothing"),
+    ('[line.other]\nagents = ["1001"]\nannounce = true', "line.other", "announce says nothing"),
 ])
 def test_what_is_said_in_vain_is_warned_of(tmp_path, text, place, said):
     (tmp_path / "sound.toml").write_text(SOUND)
