@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
 import click
 import redis
 
+from fsapp.cli.times import AGO
 from fsapp.core.model import NO_FACTS, Facts, Step
 from fsapp.core.numbers import normalise
 from fsapp.core.replay import KINDS, Recorded, Replayed, read_recorded, replay
@@ -25,24 +25,6 @@ from fsapp.state.stream import tail
 __all__ = ["replay_command"]
 
 _AT_ONCE = 200
-_AGO = re.compile(r"([0-9]{1,5})([smhd])\Z", re.ASCII)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class _When(click.ParamType):
-    """A time, or how long ago."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            if ago := _AGO.match(value):
-                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time, write for example 2h, 7d or 2026-11-22T14:30", param, ctx)
 
 
 class _Change(NamedTuple):
@@ -63,8 +45,8 @@ class _Found:
 
 
 @click.command("replay")
-@click.option("--since", required=True, type=_When(), metavar="TIME", help="From when on: ISO 8601, or 2h, 7d.")
-@click.option("--until", type=_When(), metavar="TIME", help="Up to when; until now if not given.")
+@click.option("--since", required=True, type=AGO, metavar="TIME", help="From when on: ISO 8601, or 2h, 7d.")
+@click.option("--until", type=AGO, metavar="TIME", help="Up to when; until now if not given.")
 @click.option("--rules", "folder", type=click.Path(), metavar="FOLDER",
               help="Under these rules; those of the setting `rules` if not given.")
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Show so many changed calls.")

@@ -32,6 +32,7 @@ COMMANDS = {
     "rules": Entry("fsapp.cli.rules:rules", "Check, load, show, compare and roll back the routing rules."),
     "contacts": Entry("fsapp.cli.contacts:contacts", "Import, show, open, close and remove contacts of a campaign."),
     "stickiness": Entry("fsapp.cli.stickiness:stickiness", "See and change which agent a customer belongs to."),
+    "tasks": Entry("fsapp.cli.tasks:tasks", "Calls to customers that are to be made: list, make, cancel, assign."),
     "attempts": Entry("fsapp.cli.attempts:attempts", "Write down how agents tried to reach customers."),
     "dialplan": Entry("fsapp.cli.dialplan:dialplan", "Check that the dialplan XML fits the rules."),
     "switch": Entry("fsapp.cli.switch:switch", "Hold the switch against the rules, and print what it is told."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fsapp.cli.author import author
 from fsapp.core.clean import clean_text
 from fsapp.errors import RulesError, StateRefused
 from fsapp.rules import Checked, check, check_document, diff, to_toml
@@ -176,7 +176,7 @@ def _put_in_force(store: RulesStore, checked: Checked, note: str, source: str, a
     changes = diff(current.document if current else {}, checked.document)
     loaded = current is None or bool(changes)
     if loaded:
-        current = store.load(checked.document, clean_text(note, MAX_NOTE), _author(), clean_text(source, MAX_NOTE))
+        current = store.load(checked.document, clean_text(note, MAX_NOTE), author(), clean_text(source, MAX_NOTE))
     if as_json:
         said = {"version": current.version, "loaded": loaded, "changes": len(changes), "warnings": checked.warnings}
         _print_json(said)
@@ -235,13 +235,6 @@ def _refuse(checked: Checked, message: str) -> None:
 def _warn(checked: Checked) -> None:
     for line in checked.warnings:
         click.echo(f"fsapp: warning: {line}", err=True)
-
-
-def _author() -> str:
-    try:
-        return clean_text(getpass.getuser(), 64)
-    except (KeyError, OSError, ImportError):  # a user id without a name
-        return "unknown"
 
 
 def _counts(document: dict[str, Any]) -> str:

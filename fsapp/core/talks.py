@@ -60,11 +60,11 @@ class Known(NamedTuple):
 
 def attempt(
     number: str, agent: str, outcome: Outcome, at: datetime, id_: str, campaign: str | None = None,
-    stage: str | None = None, talked_s: float | None = None,
+    stage: str | None = None, talked_s: float | None = None, line: str | None = None,
 ) -> Happened:
     """An attempt of an agent; `number` is the customer's key, `id_` the same whenever the attempt is told."""
     event = CallbackEvent.AGENT_TALKED if outcome is Outcome.TALKED else CallbackEvent.AGENT_FAILED
-    place = f"{campaign}/{stage}" if campaign and stage else None
+    place = f"{campaign}/{stage}" if campaign and stage else line
     return Happened(event, id_, at, number, agent, campaign, stage, place, talked_s)
 
 

@@ -53,8 +53,12 @@ def hours(task: Task, rules: Rules) -> tuple[Schedule, ...]:
 def made(tasks: Sequence[Task], new: Task) -> Changed:
     """Add a task. A callback there is already for this place stays as it is, and is the one: asking twice asks once.
 
-    A caller's own request takes the place of a callback for a lost call, and keeps the earlier of the two places.
+    A caller's own request takes the place of a callback for a lost call, and keeps the earlier of the two places. One
+    that was made before, by its id, is not made again, even if it is over.
     """
+    again = next((old for old in tasks if old.id == new.id), None)
+    if again is not None:
+        return Changed(tuple(tasks), again)
     same = next((old for old in tasks if old.open and old.kind in ASKED and old.place == new.place), None)
     if new.kind not in ASKED or same is None:
         return Changed(_bounded((*tasks, new)), new, (_told(new, "made", new.made_at),))

@@ -219,7 +219,7 @@ class ContactFile:
         )
 
     def _number(self, cell: str) -> str:
-        text = clean_number(cell)
+        text = clean_number(cell.removeprefix("'"))  # so it is written where a spreadsheet may take it for a formula
         if not text:
             raise _Bad("has no number")
         number = normalise(text, self._rules.region)
