@@ -5,10 +5,11 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
-    "ARRIVED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS", "DECISIONS", "DECISION_SECONDS", "DEGRADED",
-    "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS",
-    "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "RULES_VERSION",
-    "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
+    "ARRIVED", "CALLBACKS_ASKED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS", "DECISIONS", "DECISION_SECONDS",
+    "DEGRADED", "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS",
+    "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY",
+    "RULES_VERSION", "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD",
+    "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -23,6 +24,8 @@ DECISION_SECONDS = Histogram("fsapp_decision_seconds", "Facts and decision", buc
 DEGRADED = Counter("fsapp_decisions_degraded", "Decisions made without Redis", registry=REGISTRY)
 CARRIED = Counter("fsapp_calls_carried", "Calls sent to the switch where their queue is", ["to"], registry=REGISTRY)
 ARRIVED = Counter("fsapp_calls_arrived", "Calls another switch carried here", ["outcome"], registry=REGISTRY)
+CALLBACKS_ASKED = Counter(
+    "fsapp_callbacks_asked", "Callbacks that callers confirmed, by what came of it", ["outcome"], registry=REGISTRY)
 FLOWS = Counter("fsapp_flows", "Flows by how they ended", ["end"], registry=REGISTRY)
 REDIS_UP = Gauge("fsapp_redis_up", "1 while Redis answers", registry=REGISTRY)
 EVENTS_WAITING = Gauge("fsapp_events_waiting", "Events kept in memory until Redis takes them", registry=REGISTRY)

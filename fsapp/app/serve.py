@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from fsapp.app.asking import Requests
 from fsapp.core.rules import Rules
 from fsapp.errors import StateError, StateRefused, StateUnavailable
 from fsapp.health import HealthServer
@@ -20,6 +21,7 @@ from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
 from fsapp.state.connection import check, connect
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.state.store import Store
+from fsapp.state.tasks import Tasks
 from fsapp.state.wire import Wire
 from fsapp.telephony.flow_runner import FlowRunner
 from fsapp.telephony.handler import Visits
@@ -83,7 +85,8 @@ class Serve:
         )
         self._watcher = RulesWatcher(RulesStore(client), self._in_force.take)
         self._stopped = Event()
-        flows = FlowRunner(self._events.write, Lookup(), self._rules_of)
+        flows = FlowRunner(
+            self._events.write, Lookup(), Requests(Tasks(client), self._events.write), self._rules_of)
         visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules, flows)
         self.server = Server(
             split_address(settings.listen), visits, max_visits=settings.max_visits,

@@ -22,8 +22,10 @@ from fsapp.core.flow.actions import (
     Failed,
     Given,
     Note,
+    Noted,
     Queue,
     Record,
+    Request,
     Said,
     Say,
     Transfer,
@@ -92,7 +94,7 @@ def try_(
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     situation = Situation(
         normalise(clean_number(caller), rules.region), normalise(clean_number(called), rules.region), now, rules.lists,
-        rules.schedules)
+        rules.schedules, rules.region, rules.dialling, rules.numbers)
     typed = iter(digits.split(",")) if digits is not None else None
     walk = _walk(_flow(rules, name), situation, typed, iter([_answer(text) for text in answers]), _texts(obj))
     steps = []
@@ -209,6 +211,10 @@ def _walk(
             if isinstance(action, Record):
                 line = action.line
                 yield f"[{state.block}] records a message to {line}", {"block": state.block, "records": line}
+            if isinstance(action, Request):
+                given = Noted()
+                line = f"[{state.block}] a callback of {action.number} by {action.place} would be noted"
+                yield line, {"block": state.block, "requested": action.number, "place": action.place}
             if isinstance(action, Note):
                 yield f"[{action.block}] noted: {action.value}", {"block": action.block, "noted": action.value}
         state, actions = step(found, state, given, situation)

@@ -11,13 +11,13 @@ from datetime import datetime
 from fsapp.core.availability import Presence
 from fsapp.core.choose import LedBy, leads, placed
 from fsapp.core.classify import Classified, classify
-from fsapp.core.model import Call, Decision, Facts, Step, Target
+from fsapp.core.model import Call, CallClass, Decision, Facts, Step, Target
 from fsapp.core.offer import Offers
 from fsapp.core.rules import Line, Rules, Stage, Stickiness
 from fsapp.core.score import base_score
 from fsapp.core.task_life import unstuck_at
 
-__all__ = ["decide"]
+__all__ = ["decide", "score_of"]
 
 
 def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
@@ -62,12 +62,25 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     )
 
 
-def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, trace: list[Step]) -> int:
-    vip = max((one.vip for one in rules.listed.of(call.caller.key)), default=0) if rules.lists else 0
+def score_of(call_class: CallClass, call: Call, place: Stage | Line, rules: Rules) -> int:
+    """The base score of a call of this class to this place."""
+    return base_score(call_class, _vip(call, rules), _priority(call, rules), place.sla_s)
+
+
+def _vip(call: Call, rules: Rules) -> int:
+    return max((one.vip for one in rules.listed.of(call.caller.key)), default=0) if rules.lists else 0
+
+
+def _priority(call: Call, rules: Rules) -> int:
     called = rules.numbers.get(call.called.key or "")
-    priority = called.priority if called else 0
-    score = base_score(found.call_class, vip, priority, place.sla_s)
-    fact = f"{found.call_class}, VIP {vip}, number priority {priority}, answer within {place.sla_s} s"
+    return called.priority if called else 0
+
+
+def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, trace: list[Step]) -> int:
+    assert found.call_class is not None
+    score = score_of(found.call_class, call, place, rules)
+    fact = (f"{found.call_class}, VIP {_vip(call, rules)}, number priority {_priority(call, rules)}, "
+            f"answer within {place.sla_s} s")
     trace.append(Step("score", fact, str(score)))
     return score
 

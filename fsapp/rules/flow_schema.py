@@ -137,6 +137,16 @@ class Voicemail(Table):
     next: Target
 
 
+class Callback(Table):
+    kind: Literal["callback"]
+    say: Prompts = []
+    tries: Annotated[int, Field(ge=1, le=9)] = 3
+    timeout_s: Annotated[int, Field(ge=1, le=60)] = 5
+    line: LineName | None = None
+    next: Target | None = None
+    otherwise: Target
+
+
 class Number(Table):
     kind: Literal["number"]
     of: Name = "caller"
@@ -204,12 +214,12 @@ class Hangup(Table):
 
 BLOCKS: dict[str, type[Table]] = {
     "say": Say, "menu": Menu, "language": Language, "input": Input, "survey": Survey, "voicemail": Voicemail,
-    "number": Number, "list": List, "schedule": Schedule, "lookup": Lookup, "set": Set, "queue": Queue, "agent": Agent,
-    "transfer": Transfer, "hangup": Hangup,
+    "callback": Callback, "number": Number, "list": List, "schedule": Schedule, "lookup": Lookup, "set": Set,
+    "queue": Queue, "agent": Agent, "transfer": Transfer, "hangup": Hangup,
 }
 Block = Annotated[
-    Say | Menu | Language | Input | Survey | Voicemail | Number | List | Schedule | Lookup | Set | Queue | Agent
-    | Transfer | Hangup,
+    Say | Menu | Language | Input | Survey | Voicemail | Callback | Number | List | Schedule | Lookup | Set | Queue
+    | Agent | Transfer | Hangup,
     Field(discriminator="kind"),
 ]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from fsapp.core.flow.blocks import ENDS, WAITS, Kind
+from fsapp.core.flow.blocks import CALLBACK_PROMPTS, ENDS, WAITS, Kind
 from fsapp.core.flow.steps import TYPED
 from fsapp.rules.finding import Finding
 from fsapp.rules.folder import Path
@@ -20,6 +20,7 @@ __all__ = ["flow_faults", "prompt_faults"]
 _NAMED = re.compile(r"\{([^{}]*)\}")
 _KNOWN = ("caller", "called", "language")
 _PROMPTS = ("say", "invalid", "silent", "confirm")
+_OF_A_LINE = (Kind.QUEUE, Kind.AGENT, Kind.VOICEMAIL, Kind.CALLBACK)
 Blocks = Mapping[str, Mapping[str, Any]]
 Staffed = Callable[[Mapping[str, Any]], Iterable[str]]
 
@@ -57,19 +58,21 @@ def prompt_faults(document: Mapping[str, Any], catalogue: Catalogue) -> Iterator
     for name, flow in _tables(document, "flow"):
         spoken = _texts(flow, "languages")
         for id_, block in _tables(flow, "block"):
-            for key in _PROMPTS:
-                for prompt in _texts(block, key):
-                    path = ("flow", name, "block", id_, key)
-                    if prompt == TYPED:
-                        continue
-                    if prompt not in catalogue.texts:
-                        yield Finding(path, f"there is no prompt {prompt[:60]!r} in the catalogue; correct it or add "
-                                      "it to catalogue.toml of the sounds")
-                        continue
-                    missing = [language for language in spoken if language not in catalogue.texts[prompt]]
-                    if missing:
-                        yield Finding(path, f"the prompt {prompt!r} has no text in {', '.join(missing)}; "
-                                      "add it in catalogue.toml of the sounds")
+            said = [(key, prompt) for key in _PROMPTS for prompt in _texts(block, key)]
+            if block.get("kind") == Kind.CALLBACK:
+                said += [("kind", prompt) for prompt in CALLBACK_PROMPTS]
+            for key, prompt in said:
+                path = ("flow", name, "block", id_, key)
+                if prompt == TYPED:
+                    continue
+                if prompt not in catalogue.texts:
+                    yield Finding(path, f"there is no prompt {prompt[:60]!r} in the catalogue; correct it or add "
+                                  "it to catalogue.toml of the sounds")
+                    continue
+                missing = [language for language in spoken if language not in catalogue.texts[prompt]]
+                if missing:
+                    yield Finding(path, f"the prompt {prompt!r} has no text in {', '.join(missing)}; "
+                                  "add it in catalogue.toml of the sounds")
 
 
 def _tables(spec: object, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -193,7 +196,7 @@ def _languages(path: Path, block: Mapping[str, Any], flow: Mapping[str, Any]) ->
 
 
 def _places(path: Path, block: Mapping[str, Any], document: Mapping[str, Any], staff: Staffed) -> Iterator[Finding]:
-    if block.get("kind") in (Kind.QUEUE, Kind.AGENT, Kind.VOICEMAIL) and isinstance(block.get("line"), str):
+    if block.get("kind") in _OF_A_LINE and isinstance(block.get("line"), str):
         lines = dict(_tables(document, "line"))
         line = lines.get(block["line"])
         if line is None:

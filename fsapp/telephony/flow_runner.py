@@ -9,13 +9,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from fsapp.core.asking import requested
 from fsapp.core.flow.actions import (
     END,
     Action,
     Agent,
+    Already,
     Answer,
     Ask,
     Begin,
@@ -25,8 +27,11 @@ from fsapp.core.flow.actions import (
     Given,
     Hangup,
     Note,
+    Noted,
     Queue,
     Record,
+    Refused,
+    Request,
     Said,
     Say,
     Transfer,
@@ -36,10 +41,11 @@ from fsapp.core.flow.state import State, written
 from fsapp.core.flow.steps import Situation, begin, step
 from fsapp.core.recording import file_name, number_part
 from fsapp.core.rules import Rules
+from fsapp.core.task import Task
 from fsapp.core.visit import Arrival, event_id
 from fsapp.errors import HangUp, SwitchError, Timeout
 from fsapp.log import get_logger
-from fsapp.metrics import FLOWS
+from fsapp.metrics import CALLBACKS_ASKED, FLOWS
 from fsapp.telephony.session import Session
 from fsapp.telephony.talk import DIGIT_S, PROMPT_S, SPARE_S, Talk
 
@@ -57,24 +63,39 @@ class End(NamedTuple):
     talk: Talk
 
 
+class _With(NamedTuple):
+    """Whom a flow is run with. `since`: when the call was answered."""
+
+    talk: Talk
+    arrival: Arrival
+    rules: Rules
+    since: datetime
+
+
 class FlowRunner:
     """`write` takes an event; `lookup` asks an address for a JSON object within so many seconds and never raises;
-    `earlier` gives the rules of an earlier version, None where they are not kept.
+    `keep` keeps a callback that a caller has asked for, and never raises; `earlier` gives the rules of an earlier
+    version, None where they are not kept.
     """
 
     def __init__(
         self, write: Callable[[dict[str, Any]], None], lookup: Callable[[str, float], Answer | Failed],
-        earlier: Callable[[int], Rules | None],
+        keep: Callable[[Task], Noted | Already | Failed], earlier: Callable[[int], Rules | None],
     ) -> None:
         self._write = write
         self._lookup = lookup
+        self._request = keep
         self._earlier = earlier
 
     def run(self, session: Session, arrival: Arrival, rules: Rules, name: str) -> End:
         """Runs flow `name` from its start, or from where the caller is in one. HangUp when the caller has gone."""
         flow, state, rules = self._entry(arrival, rules, name)
+        return self._run(session, arrival, rules, flow, state)
+
+    def _run(self, session: Session, arrival: Arrival, rules: Rules, flow: Flow, state: State) -> End:
         session.allow(flow.limit_s + _SPARE_S)
         talk = Talk(session, arrival.prompts, arrival.recordings, arrival.patience_id)
+        who = _With(talk, arrival, rules, datetime.now(UTC) - timedelta(seconds=arrival.waited_s))
         began = time.monotonic()
         try:
             talk.begin()
@@ -87,7 +108,7 @@ class FlowRunner:
                 for action in actions:
                     if isinstance(action, END):
                         return self._end(arrival, state, talk, action)
-                    done = self._do(talk, action, arrival, state)
+                    done = self._do(who, action, state)
                     given = given if done is None else done
         except HangUp:
             self._left(arrival, state, "hung-up")
@@ -122,7 +143,8 @@ class FlowRunner:
             variables["fsapp_flow_misses"] = ""  # the dialplan counts how often nobody went on here
         talk.keep(variables, sum(_longest_s(action) for action in actions))
 
-    def _do(self, talk: Talk, action: Action, arrival: Arrival, state: State) -> Given | None:
+    def _do(self, who: _With, action: Action, state: State) -> Given | None:
+        talk, arrival = who.talk, who.arrival
         if isinstance(action, Say):
             talk.say(action.prompts, action.language)
             return Said()
@@ -136,6 +158,8 @@ class FlowRunner:
             return found
         if isinstance(action, Record):
             return self._record(talk, action, arrival, state)
+        if isinstance(action, Request):
+            return self._ask_for(who, action, state)
         if isinstance(action, Note):
             self._event(arrival, "survey_answered", flow=state.flow, block=action.block, value=action.value)
         return None
@@ -153,6 +177,21 @@ class FlowRunner:
         found = self._lookup(action.url, action.timeout_s)
         if isinstance(found, Failed):
             _log.warning("lookup_failed", call=arrival.uuid, flow=state.flow, block=state.block, why=found.why)
+        return found
+
+    def _ask_for(self, who: _With, action: Request, state: State) -> Noted | Already | Refused | Failed:
+        """A callback that was confirmed counts, whatever the caller does from now on."""
+        _, arrival, rules, since = who
+        now, place = datetime.now(UTC), rules.place(action.place)
+        found: Noted | Already | Refused | Failed = Refused("no-place")
+        if place is not None:
+            found = self._request(requested(
+                event_id(now.timestamp(), random.getrandbits(48)), action.number, place, arrival.call, rules,
+                since=since, now=now, queue=arrival.queue, language=state.language or ""))
+        outcome = type(found).__name__.lower()
+        CALLBACKS_ASKED.labels(outcome).inc()
+        self._event(arrival, "callback_asked", flow=state.flow or None, block=state.block, place=action.place,
+                    number=action.number, outcome=outcome)
         return found
 
     def _end(self, arrival: Arrival, state: State, talk: Talk, action: Action, why: str = "") -> End:
@@ -183,7 +222,9 @@ class FlowRunner:
 
 
 def _situation(arrival: Arrival, rules: Rules) -> Situation:
-    return Situation(arrival.call.caller, arrival.call.called, datetime.now(UTC), rules.lists, rules.schedules)
+    return Situation(
+        arrival.call.caller, arrival.call.called, datetime.now(UTC), rules.lists, rules.schedules, rules.region,
+        rules.dialling, rules.numbers)
 
 
 def _longest_s(action: Action) -> float:

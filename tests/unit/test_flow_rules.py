@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fsapp.core.flow.blocks import CALLBACK_PROMPTS
 from fsapp.rules import check
 from fsapp.sounds.catalogue import Catalogue
 
@@ -160,3 +161,30 @@ def test_whatever_is_written_there_it_is_judged(tmp_path: Path):
                  '[flow.main.block.x]\nkind = 1\nchoices = 1\nsay = 1\nlists = 1\nof = 1\nmin = "x"\nvalues = 1',
                  '[flow.main]\nline = 1\nstart = 1\n[flow.main.block.x]\nkind = "menu"\nchoices = {1 = 1}'):
         assert faults(tmp_path, flow)
+
+
+CALLBACK = """
+[flow.main]
+line = "helpdesk"
+start = "back"
+languages = ["sr", "en"]
+[flow.main.block.back]
+kind = "callback"
+line = "LINE"
+otherwise = "end"
+[flow.main.block.end]
+kind = "queue"
+"""
+
+
+def test_a_callback_needs_its_prompts_and_somebody_who_calls(tmp_path: Path):
+    known = Catalogue(PROMPTS.voices, {name: BOTH for name in CALLBACK_PROMPTS if name != "*"})
+    (tmp_path / "centre.toml").write_text(CENTRE)
+    (tmp_path / "flow.toml").write_text(CALLBACK.replace("LINE", "helpdesk"))
+    assert list(check(tmp_path, known).faults) == []
+    found = list(check(tmp_path, PROMPTS).faults)
+    assert len(found) == len(CALLBACK_PROMPTS) - 1
+    assert "flow.main.block.back.kind: there is no prompt 'callback-number' in the catalogue" in found[0]
+    (tmp_path / "flow.toml").write_text(CALLBACK.replace("LINE", "nobody"))
+    [fault] = check(tmp_path, known).faults
+    assert "flow.main.block.back.line: nobody serves line 'nobody'" in fault

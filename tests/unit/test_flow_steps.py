@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fsapp.core.dialling import Dialling
 from fsapp.core.flow.actions import (
     END,
     Agent,
+    Already,
     Answer,
     Ask,
     Begin,
@@ -21,8 +23,11 @@ from fsapp.core.flow.actions import (
     Failed,
     Hangup,
     Note,
+    Noted,
     Queue,
     Record,
+    Refused,
+    Request,
     Said,
     Say,
     Transfer,
@@ -43,7 +48,9 @@ MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 def situation(caller: str = "+381601112223", now: datetime = MONDAY) -> Situation:
     lists = {"known": frozenset({"+381601112223"})}
-    return Situation(normalise(caller, "RS"), normalise("+381115550400", "RS"), now, lists, {"desk": DESK})
+    return Situation(
+        normalise(caller, "RS"), normalise("+381115550400", "RS"), now, lists, {"desk": DESK}, "RS",
+        Dialling(regions=("RS",)))
 
 
 def flow(**blocks: dict[str, Any]) -> Flow:
@@ -207,6 +214,7 @@ BLOCK = st.one_of(
     _block("input", say=PROMPTS, max=st.integers(1, 4), check=st.sampled_from(["none", "luhn", "mod97", "mod11"]),
            confirm=st.lists(st.sampled_from(["a", "*"]), max_size=2), next=TARGET, otherwise=TARGET),
     _block("survey", say=PROMPTS, next=TARGET), _block("voicemail", next=TARGET),
+    _block("callback", otherwise=TARGET), _block("callback", next=TARGET, otherwise=TARGET),
     _block("number", choices=st.dictionaries(st.sampled_from(["+381", "+38160", "anonymous"]), TARGET),
            otherwise=TARGET),
     _block("schedule", schedule=st.just("desk"), next=TARGET, otherwise=TARGET),
@@ -218,6 +226,7 @@ BLOCK = st.one_of(
 )
 GIVEN = st.one_of(
     st.builds(Digits, st.text("0123456789*#", max_size=6)), st.just(Said()), st.just(Failed("slow")), st.just(Begin()),
+    st.sampled_from([Noted(), Already(), Refused("gone")]),
     st.builds(Answer, st.dictionaries(st.sampled_from(["a", "b"]), st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner), max_leaves=5))),
@@ -233,8 +242,8 @@ def test_no_flow_leaves_a_caller_without_an_action(blocks: dict[str, Any], input
     state, actions = step(found, begin(found), Begin(), now)
     for one in inputs:
         assert actions
-        assert isinstance(actions[-1], (*END, Say, Collect, Ask, Record))
-        assert not any(isinstance(action, (*END, Collect, Ask)) for action in actions[:-1])
+        assert isinstance(actions[-1], (*END, Say, Collect, Ask, Record, Request))
+        assert not any(isinstance(action, (*END, Collect, Ask, Request)) for action in actions[:-1])
         assert len(state.path) <= MAX_PATH
         again = read_state({name: text for name, text in written(state).items() if text})
         assert again is not None

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 __all__ = [
-    "END", "Action", "Agent", "Answer", "Ask", "Begin", "Collect", "Digits", "Failed", "Given", "Hangup", "Note",
-    "Queue", "Record", "Said", "Say", "Transfer",
+    "END", "Action", "Agent", "Already", "Answer", "Ask", "Begin", "Collect", "Digits", "Failed", "Given", "Hangup",
+    "Note", "Noted", "Queue", "Record", "Refused", "Request", "Said", "Say", "Transfer",
 ]
 
 
@@ -52,6 +52,13 @@ class Note(NamedTuple):
 
     block: str
     value: str
+
+
+class Request(NamedTuple):
+    """Note that this number, in E.164, is to be called back; `place`: the id of the stage or line whose agents do."""
+
+    number: str
+    place: str
 
 
 class Queue(NamedTuple):
@@ -101,11 +108,25 @@ class Answer(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A lookup that found nothing, in one word why."""
+    """A lookup that found nothing, or a request that could not be noted; in one word why."""
 
     why: str
 
 
-Action = Say | Collect | Ask | Record | Note | Queue | Agent | Transfer | Hangup
-Given = Begin | Said | Digits | Answer | Failed
+class Noted(NamedTuple):
+    """A callback that was asked for will be made."""
+
+
+class Already(NamedTuple):
+    """It will be made, as it has been asked for before."""
+
+
+class Refused(NamedTuple):
+    """It will not be made: nobody calls this number from here."""
+
+    why: str
+
+
+Action = Say | Collect | Ask | Record | Note | Request | Queue | Agent | Transfer | Hangup
+Given = Begin | Said | Digits | Answer | Failed | Noted | Already | Refused
 END = (Queue, Agent, Transfer, Hangup)

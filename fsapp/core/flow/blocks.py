@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["ENDS", "WAITS", "Block", "Flow", "Kind", "exits", "flow_from", "prompts_of"]
+__all__ = ["CALLBACK_PROMPTS", "ENDS", "WAITS", "Block", "Flow", "Kind", "exits", "flow_from", "prompts_of"]
 
 DEFAULT_TRIES = 3
 DEFAULT_TIMEOUT_S = 5
@@ -18,6 +18,11 @@ DEFAULT_LIMIT_S = 300
 DEFAULT_LOOKUP_S = 3
 DEFAULT_MESSAGE_S = 120
 MAX_DIGITS = 32
+# What a callback block says whatever the rules are; * is the number.
+CALLBACK_PROMPTS = (
+    "callback-number", "*", "callback-confirm", "callback-enter", "callback-noted", "callback-already",
+    "callback-refused", "callback-failed", "invalid", "no-input",
+)
 
 
 class Kind(StrEnum):
@@ -29,6 +34,7 @@ class Kind(StrEnum):
     INPUT = "input"
     SURVEY = "survey"
     VOICEMAIL = "voicemail"
+    CALLBACK = "callback"
     NUMBER = "number"
     LIST = "list"
     SCHEDULE = "schedule"
@@ -41,7 +47,9 @@ class Kind(StrEnum):
 
 
 # Blocks at which the caller hears or does something, so that a way round through them may go on for ever.
-WAITS = frozenset({Kind.SAY, Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY, Kind.VOICEMAIL})
+WAITS = frozenset({
+    Kind.SAY, Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY, Kind.VOICEMAIL, Kind.CALLBACK,
+})
 ENDS = frozenset({Kind.QUEUE, Kind.AGENT, Kind.TRANSFER, Kind.HANGUP})
 
 
@@ -150,3 +158,6 @@ def prompts_of(block: Block) -> Iterator[tuple[str, str]]:
     for key in ("say", "invalid", "silent", "confirm"):
         for prompt in getattr(block, key):
             yield key, prompt
+    if block.kind is Kind.CALLBACK:
+        for prompt in CALLBACK_PROMPTS:
+            yield "kind", prompt

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 
-from fsapp.core.flow.blocks import ENDS, Block, Flow, Kind, exits
+from fsapp.core.flow.blocks import ENDS, WAITS, Block, Flow, Kind, exits
 
 __all__ = ["about", "as_svg", "as_text", "layers"]
 
 _WIDE, _HIGH, _GAP_X, _GAP_Y, _EDGE = 190, 52, 40, 66, 20
 _CHARS = 26   # of a line within a box
 _COLOURS = {"end": "#dce9d5", "ask": "#dbe6f4", "decide": "#f6ecd2"}
-_ASKS = frozenset({Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY, Kind.SAY, Kind.VOICEMAIL})
+_ASKS = WAITS
 
 
 def layers(flow: Flow) -> list[list[str]]:
@@ -37,6 +37,8 @@ def layers(flow: Flow) -> list[list[str]]:
 def about(block: Block, flow: Flow) -> str:
     """What a block does, in some words."""
     said = " ".join(block.say)
+    if block.kind is Kind.CALLBACK:
+        return f"by line {block.line or flow.line}"
     if block.kind is Kind.QUEUE:
         return f"line {block.line or flow.line}"
     if block.kind is Kind.AGENT:

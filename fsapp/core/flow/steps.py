@@ -1,16 +1,16 @@
 """The interpreter of flows: `step(flow, state, given, situation) -> (state, actions)`. Pure; does nothing itself.
 
 The actions are to be done in order. The last one either ends the flow (`actions.END`) or brings what the next step is
-given: Say and Record `Said`, Collect `Digits`, Ask `Answer` or `Failed`. There is always a last one: whatever the
-rules, the state or the caller are like, no caller is left without an action.
+given: Say and Record `Said`, Collect `Digits`, Ask `Answer` or `Failed`, Request `Noted`, `Already`, `Refused` or
+`Failed`. There is always a last one: whatever the rules, the state or the caller are like, no caller is left without an
+action.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -30,11 +30,12 @@ from fsapp.core.flow.actions import (
     Say,
     Transfer,
 )
+from fsapp.core.flow.asking import NEXT, asked, offered, question
 from fsapp.core.flow.blocks import Block, Flow, Kind
 from fsapp.core.flow.check_digit import passes
+from fsapp.core.flow.situation import Situation
 from fsapp.core.flow.state import MAX_PATH, State, clean_value
-from fsapp.core.model import PhoneNumber
-from fsapp.core.schedule import Schedule, open_at
+from fsapp.core.schedule import open_at
 
 __all__ = ["TYPED", "Situation", "begin", "step"]
 
@@ -43,20 +44,6 @@ _YES, _NO = "1", "2"
 _NAMED = re.compile(r"\{([a-z0-9-]+)\}", re.ASCII)
 _KEYS = re.compile(r"[0-9]+\Z", re.ASCII)
 _DEEPEST = 8     # of a path into what a lookup found
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a flow may know of the call besides what the caller does.
-
-    `lists`: numbers in E.164 by the list's name; `schedules` by theirs. `now`: an aware time.
-    """
-
-    caller: PhoneNumber
-    called: PhoneNumber
-    now: datetime
-    lists: Mapping[str, Container[str]] = field(default_factory=dict)
-    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
 
 Stepped = tuple[State, tuple[Action, ...]]
@@ -88,6 +75,8 @@ def _enter(
         if block is None:
             break
         state = replace(state, block=block.id, path=(*state.path, block.id), tries=0, typed=None)
+        if block.kind is Kind.CALLBACK:
+            state = replace(state, typed=offered(situation))
         decide = _DECIDES.get(block.kind)
         if decide is None:
             return state, (*before, *_actions(flow, block, state, situation))
@@ -100,6 +89,8 @@ def _enter(
 def _actions(flow: Flow, block: Block, state: State, situation: Situation) -> tuple[Action, ...]:
     if block.kind in (Kind.MENU, Kind.LANGUAGE, Kind.INPUT, Kind.SURVEY):
         return (_collect(block, state, ()),)
+    if block.kind is Kind.CALLBACK:
+        return (question(block, state, before=block.say),)
     if block.kind is Kind.SAY:
         return (Say(block.say, state.language),)
     first = (Say(block.say, state.language),) if block.say else ()
@@ -221,6 +212,16 @@ def _looked_up(flow: Flow, block: Block, state: State, given: Given, situation: 
     return _enter(flow, state, block.next, situation)
 
 
+def _callback(flow: Flow, block: Block, state: State, given: Given, situation: Situation) -> Stepped:
+    """Who is to be called back has nothing more to wait for, unless something comes after that."""
+    state, actions, way = asked(replace(block, line=block.line or flow.line), state, given, situation)
+    if way is None:
+        return state, actions
+    if way == NEXT and block.next is None:
+        return state, (*actions, Hangup(block.cause))
+    return _enter(flow, state, block.next if way == NEXT else block.otherwise, situation, actions)
+
+
 def _found(document: Any, path: str) -> str:
     """The text or number at `a.b.0` of what a lookup found; nothing where there is none."""
     for part in path.split(".")[:_DEEPEST]:
@@ -247,7 +248,7 @@ def _stored(state: State, name: str, text: str) -> State:
 _Take = Callable[[Flow, Block, State, Given, Situation], Stepped]
 _TAKES: Mapping[Kind, _Take] = {
     Kind.SAY: _said, Kind.MENU: _menu, Kind.LANGUAGE: _language, Kind.INPUT: _input, Kind.SURVEY: _survey,
-    Kind.LOOKUP: _looked_up, Kind.VOICEMAIL: _said,
+    Kind.LOOKUP: _looked_up, Kind.VOICEMAIL: _said, Kind.CALLBACK: _callback,
 }
 
 
