@@ -5,11 +5,11 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
-    "ARRIVED", "CALLBACKS_ASKED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS", "DECISIONS", "DECISION_SECONDS",
-    "DEGRADED", "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS",
-    "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY",
-    "RULES_VERSION", "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD",
-    "WAIT_ERROR_SECONDS",
+    "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS",
+    "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED",
+    "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP",
+    "REFUSED", "REGISTRY", "RULES_VERSION", "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD",
+    "WAITS_TOLD", "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -51,3 +51,6 @@ RECORDINGS_REMOVED = Counter("fsapp_recordings_removed", "Recordings removed as 
 CALLBACK_RIGHTS = Counter(
     "fsapp_callback_rights", "Direct-callback rights by what became of them", ["effect"], registry=REGISTRY)
 STICKY_TALKS = Counter("fsapp_sticky_talks", "Talks after which the customer sticks to the agent", registry=REGISTRY)
+CALLBACKS_STANDING = Gauge(
+    "fsapp_callbacks_standing", "Calls that stand in line for tasks, those with an agent included", registry=REGISTRY)
+CALLBACKS_TRIED = Counter("fsapp_callbacks_tried", "Customers called back, by outcome", ["outcome"], registry=REGISTRY)

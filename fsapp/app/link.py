@@ -14,6 +14,7 @@ from fsapp.core.rules import MAIN, Rules
 from fsapp.errors import FsappError, SettingsError, StateUnavailable
 from fsapp.health import HealthServer
 from fsapp.link import agent_status
+from fsapp.link.callbacks import Callbacks
 from fsapp.link.kept import KeptFloor
 from fsapp.link.looks import Looks
 from fsapp.link.recordings import PauseRequests, Retention
@@ -34,6 +35,7 @@ from fsapp.state.customers import Customers
 from fsapp.state.floor import FloorWriter, read_floor, read_learned
 from fsapp.state.lease import Lease
 from fsapp.state.rules import RulesStore, RulesVersion
+from fsapp.state.tasks import Tasks
 from fsapp.telephony.identity import refuse_another
 from fsapp.telephony.link import Link
 from fsapp.telephony.reconcile import Reconciler
@@ -74,6 +76,7 @@ class LinkProcess:
         self._looks: Looks | None = None
         self._waits: Waits | None = None
         self._teller: WaitTeller | None = None
+        self._callbacks: Callbacks | None = None
         self._watching: gevent.Greenlet | None = None
         self._stopping = Event()
         self._stopped = Event()
@@ -98,6 +101,9 @@ class LinkProcess:
         self._waits = Waits(writer, self._seen, read_learned(self._client, self._switch))
         self._teller = WaitTeller(self.watch, lambda: self.rules, self._waits.book, self._tell)
         memory = AgentMemory(self._client, self._switch)
+        self._callbacks = Callbacks(
+            self._switch, self.watch, Tasks(self._client), lambda: self.rules, self._tell, self.watch.seen)
+        self.watch.hearers.append(self._callbacks.hear)
         self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
         self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(
             self._switch, self.watch, lambda: self.rules, memory, self._tell)
@@ -132,6 +138,8 @@ class LinkProcess:
             self._watching.kill(timeout=1)
         if self._looks is not None:
             self._looks.stop()
+        if self._callbacks is not None:
+            self._callbacks.stop()
         self._talks.stop(_STOP_S)
         if self._teller is not None:
             self._teller.stop()
@@ -234,6 +242,8 @@ class LinkProcess:
             faults.append(f"Redis does not take the floor: {self._kept.fault}")
         if self._talks.fault:
             faults.append(f"Redis does not take what was talked: {self._talks.fault}")
+        if self._callbacks is not None and self._callbacks.fault:
+            faults.append(f"nobody is called back: {self._callbacks.fault}")
         if self._unfit:
             faults.append(self._unfit)
         return faults

@@ -82,7 +82,8 @@ def course(arrival: Arrival, decision: Decision, decision_id: str, at: float, ru
         closed = decision.reason.endswith(CLOSED)  # whatever stands before: fallback-, degraded-
         return Course(events, found, CLOSED_EXTENSION if closed else UNKNOWN_EXTENSION)
     home = _home(decision.target.queue, rules)
-    if home == arrival.switch or home not in rules.switches:
+    # A call that stands in line for a task is carried nowhere: whoever took it there would be taken for the agent.
+    if home == arrival.switch or home not in rules.switches or arrival.call.task:
         return Course(events, found, QUEUE_EXTENSION)
     sent = _sent(arrival, decision, decision_id, arrival.recording or found.get("fsapp_recording"))
     found |= {"fsapp_carry": rules.switches[home], "fsapp_carry_from": _from(arrival.call.caller.raw)} | sent

@@ -103,7 +103,10 @@ class SeenQueue:
 
 @dataclass(frozen=True, slots=True)
 class SeenMember:
-    """A caller in a queue. `call`: the uuid of the caller's leg, empty once abandoned. `agent`: who rings or talks."""
+    """A caller in a queue. `call`: the uuid of the caller's leg, empty once abandoned. `agent`: who rings or talks.
+
+    `task`: the one whose customer the place is kept for; then nobody is on the line.
+    """
 
     uuid: str
     queue: str
@@ -116,6 +119,7 @@ class SeenMember:
     score: int = 0
     agent: str = ""
     state: str = MemberState.WAITING
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)

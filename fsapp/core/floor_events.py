@@ -18,6 +18,7 @@ from typing import Any
 from fsapp.core import floor_facts as facts
 from fsapp.core.floor import AgentState, AgentStatus, MemberState, Seen, SeenAgent, SeenCall, SeenMember, users_of
 from fsapp.core.floor_facts import Fact
+from fsapp.core.placeholder import TASK
 from fsapp.core.recording import read_name
 
 __all__ = ["NOTHING", "Changes", "FloorEvent", "apply", "carried", "changed"]
@@ -106,7 +107,13 @@ def carried(before: Seen, after: Seen) -> Seen:
                 call, answered_at=call.answered_at or known.answered_at,
                 variables={**known.variables, **call.variables},
             )
-    return replace(after, calls=calls)
+    members = dict(after.members)
+    for uuid, member in after.members.items():
+        known_member, call = before.members.get(uuid), calls.get(member.call)
+        task = (known_member.task if known_member else "") or (call.variables.get(TASK, "") if call else "")
+        if task:
+            members[uuid] = replace(member, task=task)
+    return replace(after, calls=calls, members=members)
 
 
 def _with(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -182,6 +189,7 @@ def _member_started(seen: Seen, event: FloorEvent) -> Changes:
     member = SeenMember(
         event.member, event.queue, event.call, event.number, event.name, joined_at,
         base_score=event.base_score + _waited_before(seen, event, joined_at), score=event.base_score,
+        task=event.variables.get(TASK, ""),
     )
     return Changes(members={member.uuid: member}, facts=(facts.joined(seen, member, event.at),))
 
@@ -195,8 +203,9 @@ def _waited_before(seen: Seen, event: FloorEvent, joined_at: datetime) -> int:
 
 
 def _offered(seen: Seen, event: FloorEvent) -> Changes:
-    fact = _fact(event, "agent_offered", call=event.call, member=event.member, queue=event.queue, agent=event.agent)
     member = seen.members.get(event.member)
+    fact = _fact(event, "agent_offered", call=event.call, member=event.member, queue=event.queue, agent=event.agent,
+                 **facts.task_of(member))
     if member is None or member.state not in (MemberState.WAITING, MemberState.TRYING):
         return Changes(facts=(fact,))
     member = replace(member, state=MemberState.TRYING, agent=event.agent)
@@ -204,9 +213,9 @@ def _offered(seen: Seen, event: FloorEvent) -> Changes:
 
 
 def _not_answered(seen: Seen, event: FloorEvent) -> Changes:
-    fact = _fact(event, "agent_missed", call=event.call, member=event.member, queue=event.queue, agent=event.agent,
-                 cause=event.cause)
     member = seen.members.get(event.member)
+    fact = _fact(event, "agent_missed", call=event.call, member=event.member, queue=event.queue, agent=event.agent,
+                 cause=event.cause, **facts.task_of(member))
     # Told again after all was read: the same agent may have answered a later offer meanwhile.
     if member is None or member.agent != event.agent or member.state not in (MemberState.WAITING, MemberState.TRYING):
         return Changes(facts=(fact,))

@@ -11,8 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from fsapp.core.floor import MemberState, Seen, SeenCall, SeenMember
+from fsapp.core.placeholder import Side, side_of
 
-__all__ = ["Fact", "answered", "hung_up", "is_callers", "joined", "left", "recovered", "routed", "talked"]
+__all__ = [
+    "Fact", "answered", "hung_up", "is_callers", "joined", "left", "recovered", "routed", "talked",
+    "task_of",
+]
 
 Fact = dict[str, Any]
 
@@ -50,15 +54,20 @@ def _about(seen: Seen, member: SeenMember, type_: str, id_: str, at: datetime, *
     call = seen.calls.get(member.call)
     fact = {
         "type": type_, "id": f"{member.uuid}:{id_}", "at": at.timestamp(), "call": member.call, "member": member.uuid,
-        "queue": member.queue, **fields, **routed(call.variables if call is not None else {}),
+        "queue": member.queue, **fields, **routed(call.variables if call is not None else {}), **task_of(member),
     }
     return fact | ({"direction": call.direction} if call is not None and call.direction else {})
 
 
 def routed(variables: Mapping[str, str]) -> dict[str, str]:
-    """How the call was decided."""
-    names = ("class", "decision", "campaign", "stage", "line", "contact")
+    """How the call was decided; `task`: the one it stands in line for, and then nobody is on the line."""
+    names = ("class", "decision", "campaign", "stage", "line", "contact", "task")
     return {name: variables[f"fsapp_{name}"] for name in names if variables.get(f"fsapp_{name}")}
+
+
+def task_of(member: SeenMember | None) -> dict[str, str]:
+    """The task whose customer the place is kept for, if any."""
+    return {"task": member.task} if member is not None and member.task else {}
 
 
 def joined(seen: Seen, member: SeenMember, at: datetime) -> Fact:
@@ -94,6 +103,8 @@ def hung_up(call: SeenCall, at: datetime, cause: str) -> Fact:
 
 def is_callers(call: SeenCall) -> bool:
     """Whether this is a caller's leg, not one to an agent's phone."""
+    if side_of(call.uuid, call) in (Side.FAR, Side.CUSTOMER):
+        return False
     side = call.variables.get("cc_side")
     return side == "member" or (side != "agent" and call.direction == "inbound")
 

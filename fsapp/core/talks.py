@@ -17,6 +17,7 @@ from fsapp.core.model import Right, Sticky
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import Line, Rules, Stage
 from fsapp.core.stickiness import StickyRule, after_talk
+from fsapp.core.task import TryOutcome
 
 __all__ = ["Happened", "Known", "Outcome", "after", "attempt", "from_fact", "matters", "sticky_days"]
 
@@ -71,9 +72,14 @@ def attempt(
 def from_fact(fact: Mapping[str, Any], rules: Rules) -> Happened | None:
     """What a fact of the link tells of a customer; None for one that tells nothing, or of nobody we could know.
 
-    A customer's call has come in when it joins its first queue; one that hangs up before is told of then.
+    A customer's call has come in when it joins its first queue; one that hangs up before is told of then. Of a call
+    that stands in line for a task nothing but the try is told: nobody is on the line.
     """
     kind = fact.get("type")
+    if kind == "attempt":
+        return _tried(fact)
+    if fact.get("task"):
+        return None
     outgoing = fact.get("direction") == "outbound"
     if kind == "talk_ended":
         event = CallbackEvent.AGENT_TALKED if outgoing else CallbackEvent.CUSTOMER_TALKED
@@ -94,6 +100,17 @@ def from_fact(fact: Mapping[str, Any], rules: Rules) -> Happened | None:
         event, str(fact["id"]), at, number, str(fact.get("agent") or "") or None, campaign, stage,
         place.id if place else None, float(fact.get("talked_s", 0)), call,
     )
+
+
+def _tried(fact: Mapping[str, Any]) -> Happened | None:
+    """A try at a task (`core.task_life`), if an agent was reserved for it and it did not fail on our side."""
+    number, agent = str(fact.get("number") or ""), str(fact.get("agent") or "")
+    if not number or not agent or fact.get("result") == TryOutcome.FAILED:
+        return None
+    campaign, stage, line = (str(fact.get(name) or "") or None for name in ("campaign", "stage", "line"))
+    return attempt(
+        number, agent, Outcome(str(fact["outcome"])), datetime.fromtimestamp(float(fact["at"]), UTC), str(fact["id"]),
+        campaign, stage, float(fact.get("talked_s", 0)), line)
 
 
 def _customer(fact: Mapping[str, Any], rules: Rules) -> str | None:

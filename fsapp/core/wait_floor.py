@@ -77,11 +77,12 @@ class WaitBook:
     def heard(self, fact: Mapping[str, Any], seen: Seen) -> Outcome | None:
         """Learn from one fact; `seen` as it is after it. How good an estimate was, once that is known.
 
-        A fact that was only found later says nothing of times, and is not learned from.
+        A fact that was only found later says nothing of times, and is not learned from. Nor is one about a callback's
+        place in the queue: nobody waits there.
         """
         kind, member, at = fact.get("type"), str(fact.get("member", "")), float(fact.get("at", 0.0))
         queue = str(fact.get("queue", ""))
-        if not member:
+        if not member or fact.get("task"):
             return None
         if fact.get("recovered"):
             self._forget(member)

@@ -31,7 +31,7 @@ class Looks:
         self._wake = Event()
         self._stopping = Event()
         watch.on_synced = self._synced
-        watch.on_event = self._heard
+        watch.hearers.append(self._heard)
         self._greenlet = spawn(self._run, name="looks")
 
     def stop(self) -> None:

@@ -26,8 +26,8 @@ __all__ = ["Talks"]
 _AGAIN_S = 0.5
 _IDLE_S = 60.0
 _BACKLOG = 10_000
-_CARRIED = ("number", "class", "decision", "campaign", "stage", "line", "contact", "direction")
-_HEARD = frozenset({"queue_joined", "call_answered", "talk_ended", "call_hung_up"})
+_CARRIED = ("number", "class", "decision", "campaign", "stage", "line", "contact", "task", "direction")
+_HEARD = frozenset({"queue_joined", "call_answered", "talk_ended", "call_hung_up", "attempt"})
 _log = get_logger("talks")
 
 

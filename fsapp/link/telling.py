@@ -112,6 +112,7 @@ class WaitTeller:
         waiting = {
             member.uuid: member for member in self._watch.seen.members.values()
             if member.state == MemberState.WAITING and member.call and member.queue in tellings
+            and not member.task
         }
         seen = self._watch.seen
         self._due = {uuid: at for uuid, at in self._due.items() if uuid in seen.members}

@@ -20,6 +20,7 @@ from gevent.event import Event
 from fsapp.core.floor import Seen
 from fsapp.core.floor_events import NOTHING, Changes, FloorEvent, apply, carried, changed
 from fsapp.core.floor_facts import is_callers, recovered
+from fsapp.core.placeholder import is_placeholders
 from fsapp.errors import ProtocolError, SwitchError, SwitchRefused, SwitchUnavailable
 from fsapp.log import get_logger
 from fsapp.metrics import FLOOR, LINK_EVENTS, LINK_SYNC_SECONDS, LINK_SYNCS, LINK_UP
@@ -57,8 +58,8 @@ class Picture(Protocol):
 class Watch:
     """`connect` gives a link that is connected; `tell` takes the facts for the event stream.
 
-    `known`: the floor as it was last known, so that what has ended since is told. `on_event` and `on_synced` may be set
-    to hear of each event and of each time all was read; they must not wait.
+    `known`: the floor as it was last known, so that what has ended since is told. `hearers` hear of each event, and
+    `on_synced` may be set to hear of each time all was read; none of them may wait.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Watch:
         self.up = False
         self.fault = "the switch has not been reached yet"
         self.synced_at: datetime | None = None
-        self.on_event: Callable[[FloorEvent], None] = lambda event: None
+        self.hearers: list[Callable[[FloorEvent], None]] = []
         self.on_synced: Callable[[Seen], None] = lambda seen: None
         self._connect = connect
         self._picture = picture
@@ -91,6 +92,12 @@ class Watch:
         if self._link is None:
             raise SwitchUnavailable(self.fault)
         return self._link.api(cmd, timeout_s)
+
+    def bgapi(self, cmd: str) -> None:
+        """Have the switch run an api command, and do not wait for it. SwitchUnavailable while there is no link."""
+        if self._link is None:
+            raise SwitchUnavailable(self.fault)
+        self._link.bgapi(cmd)
 
     def ask_for_sync(self, reason: str, in_s: float = 0.0) -> None:
         """Read all of it in `in_s` seconds, or earlier if something else wants it."""
@@ -195,7 +202,8 @@ class Watch:
             self.seen = changed(self.seen, changes)
             everything |= changes
             self._recent.append((time.monotonic(), event))
-            self.on_event(event)
+            for hear in self.hearers:
+                hear(event)
         self._picture.change(self.seen, everything, datetime.now(UTC))
         for fact in everything.facts:
             self._tell(fact)
@@ -222,13 +230,13 @@ class Watch:
         self._stopping.wait(_SETTLE_S)
         while messages := link.ready_events(_AT_ONCE):
             self._take(messages)
-        fresh = self._with_recent(fresh)
+        fresh = carried(self.seen, self._with_recent(fresh))
         at = datetime.now(UTC)
         if fresh.core_uuid != self.seen.core_uuid and self.seen.core_uuid:
             _log.warning("switch_restarted", was=self.seen.core_uuid, now=fresh.core_uuid)
         for fact in recovered(self.seen, fresh, at):
             self._tell(fact)
-        self.seen, self.synced_at = carried(self.seen, fresh), at
+        self.seen, self.synced_at = fresh, at
         self._picture.whole(self.seen, at)
         if not self.up:
             _log.info("link_up", agents=len(fresh.agents), queues=len(fresh.queues), members=len(fresh.members),
@@ -241,8 +249,13 @@ class Watch:
         synced.set()
 
     def _describe(self, link: Link, seen: Seen) -> Seen:
-        """Callers' legs whose events came before we did: their variables are asked for, each by itself."""
-        unknown = [call.uuid for call in seen.calls.values() if is_callers(call) and not call.variables]
+        """Callers' legs whose events came before we did: their variables are asked for, each by itself.
+
+        Where calls stand in line for tasks, those of all legs: one of them may be a customer's who is called back.
+        """
+        every = any(is_placeholders(call.uuid, call) for call in seen.calls.values())
+        unknown = [
+            call.uuid for call in seen.calls.values() if not call.variables and (every or is_callers(call))]
         for uuid in unknown[:_DESCRIBED]:
             event = described(link.api(f"uuid_dump {uuid}"), uuid)
             if event is not None:

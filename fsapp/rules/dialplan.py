@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from fsapp.core.carry import CARRY_CONTEXT, CARRY_EXTENSION
+from fsapp.core.placeholder import PLACE_EXTENSION
 from fsapp.core.rules import Rules
 from fsapp.core.score import MAX_SCORE
 from fsapp.rules.callcenter import CALLCENTER, check_callcenter
@@ -20,6 +21,7 @@ __all__ = ["CALLCENTER", "Wanted", "check_dialplan"]
 VISIT, QUEUE, UNKNOWN, CLOSED, CONTEXT = "fsapp-visit", "fsapp-queue", "fsapp-unknown", "fsapp-closed", "fsapp"
 FALLBACK = "fsapp-fallback"
 _SCRIPT = "fsapp_fallback"
+_CALLBACKS = {PLACE_EXTENSION: "answer", "fsapp-dial-now": "set", "fsapp-dial": "bridge", "fsapp-reached": "set"}
 _HAS_PYTHON = "${module_exists(mod_python3)}"
 PEERS_CONTEXT, CARRIED_EXTENSION = "fsapp-peers", "fsapp-carried"
 _UNSET = re.compile(r"\$\$\{(fsapp_[^{}]*)\}")
@@ -121,6 +123,7 @@ class _Check:
         self._protocol()
         self._switches()
         self._recording()
+        self._callbacks()
         self._transfers()
         self._numbers()
         self._fallback()
@@ -205,6 +208,19 @@ class _Check:
             if these and not any(text.startswith(start) for text in data):
                 self._fault(self.plan.folder, f"calls of {these[0].id} are to be {what}, and nothing sets "
                                               f"{start.strip()} before {QUEUE}: put fsapp.xml back")
+
+    def _callbacks(self) -> None:
+        """Calls that stand in line for tasks: their far leg's extensions, and what an agent's answer sets off."""
+        for name, application in _CALLBACKS.items():
+            found = list(self.plan.matching(CONTEXT, name))
+            if not any(action.get("application") == application for one in found for action in self.plan.actions(one)):
+                self._fault(self.plan.folder, f"no extension {name} with `{application}` in context {CONTEXT}: nobody "
+                                              "could be called back: put fsapp.xml back")
+        before = [one for one in self.plan.matching(CONTEXT, QUEUE) if one.get("continue") == "true"]
+        data = [action.get("data") for one in before for action in self.plan.actions(one)]
+        if not any(text.endswith("=execute_extension fsapp-dial-now XML fsapp") for text in data):
+            self._fault(self.plan.folder, f"nothing before {QUEUE} has the customer of a callback dialled: put "
+                                          "fsapp.xml back")
 
     def _unknown(self, extension: Node, actions: list[Node]) -> None:
         if not actions or actions[-1].get("application") != "hangup":

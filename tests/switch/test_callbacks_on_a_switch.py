@@ -1,0 +1,230 @@
+"""Customers called back on a real switch: an agent is reserved in the queue, then the customer is dialled."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import gevent
+import pytest
+import redis
+from customer import Customer
+from desk import Desk
+from machine import PASSWORD, Switch, rules_document
+from phone import Phone
+
+from fsapp.app.link import LinkProcess
+from fsapp.core import task_life
+from fsapp.core.rules import Rules
+from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome
+from fsapp.state.customers import Customers
+from fsapp.state.rules import RulesStore
+from fsapp.state.stream import tail
+from fsapp.state.tasks import Tasks
+
+NUMBER, OTHER = "+381641112233", "+381642223344"
+PATIENCE_S = 30
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    with gevent.Timeout(PATIENCE_S, AssertionError(f"not within {PATIENCE_S} s: {what}")):
+        while not (found := condition()):
+            gevent.sleep(0.02)
+        return found
+
+
+@pytest.fixture
+def customer() -> Iterator[Customer]:
+    with Customer() as customer:
+        yield customer
+
+
+@pytest.fixture
+def rules(switch: Switch, redis_client: redis.Redis, fsapp: Callable[..., Any], customer: Customer) -> Iterator[Rules]:
+    """The example's, where all customers have the same phone, and agents rest for no time; served."""
+    document = copy.deepcopy(rules_document())
+    document["centre"] |= {"sticky_talk_s": 0, "wrap_up_s": 0, "direct_callback": 1}
+    document["dial"] = {"route": f"sofia/trunks/{{number}}@127.0.0.1:{customer.port}", "ring_s": 15}
+    RulesStore(redis_client).load(document, "", "test", "test")
+    fsapp()
+    yield Rules.from_document(document)
+    for agent in document["agent"]:
+        switch.cli(f"callcenter_config agent set wrap_up_time {agent} 10")
+
+
+@pytest.fixture
+def link(switch: Switch, redis_server: Any, rules: Rules) -> Iterator[Callable[[], LinkProcess]]:
+    """Starts a link; another one once that has ended."""
+    started: list[LinkProcess] = []
+
+    def start() -> LinkProcess:
+        process = LinkProcess(redis_server.settings.model_copy(update={
+            "switch": f"127.0.0.1:{switch.event_port}", "switch_password": PASSWORD, "link_http": "127.0.0.1:0",
+            "sync_s": 3600.0,
+        }))
+        process.start()
+        started.append(process)
+        until(lambda: process.watch is not None and process.watch.up, "the link is up")
+        return process
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def tasks(redis_client: redis.Redis) -> Tasks:
+    return Tasks(redis_client)
+
+
+def ask(tasks: Tasks, number: str = NUMBER, **more: Any) -> str:
+    """A callback to the helpdesk that is due; its id."""
+    now = datetime.now(UTC)
+    task = Task(
+        secrets.token_hex(8), TaskKind.REQUESTED, number, "helpdesk", due_at=now, expires_at=now + timedelta(hours=1),
+        made_at=now, caller_id="+381115550300", tries_left=2, **more)
+    tasks.change(number, partial(task_life.made, new=task))
+    return task.id
+
+
+def task_of(tasks: Tasks, number: str = NUMBER) -> Task:
+    [task] = tasks.of(number)
+    return task
+
+
+def wait_tried(tasks: Tasks, number: str = NUMBER) -> Task:
+    until(lambda: task_of(tasks, number).tries, "the try is written down")
+    return task_of(tasks, number)
+
+
+def told(client: redis.Redis, type_: str) -> list[dict[str, Any]]:
+    return [event for _, event in tail(client, 0.0, follow=False) if event["type"] == type_]
+
+
+def test_an_agent_is_reserved_and_the_customer_called(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks, redis_client: redis.Redis,
+) -> None:
+    link()
+    id_ = ask(tasks, name="Jovan Petrović")
+    rung = agent.answer()
+    assert f'From: "Jovan Petrović" <sip:{NUMBER}@' in rung
+    assert "Alert-Info: <http://127.0.0.1>;info=callback\r\n" in rung
+    invite = customer.ring()
+    assert invite.startswith(f"INVITE sip:{NUMBER[1:]}@")
+    assert "<sip:+381115550300@" in invite
+    customer.answer()
+    until(lambda: "2 total" in switch.cli("show bridged_calls count"), "they talk")
+    customer.hang_up()
+    task = wait_tried(tasks)
+    assert (task.id, task.state, task.call) == (id_, TaskState.DONE, None)
+    [one] = task.tries
+    assert (one.outcome, one.agent, one.cause) == (TryOutcome.TALKED, "1004", "NORMAL_CLEARING")
+    until(lambda: "0 total" in switch.cli("show calls count"), "nothing is left")
+    until(lambda: Customers(redis_client).get(NUMBER).sticky, "the customer sticks to the agent")
+    assert [event["result"] for event in told(redis_client, "attempt")] == ["talked"]
+    assert {event.get("task") for event in told(redis_client, "talk_ended")} == {id_}
+
+
+@pytest.mark.parametrize(("end", "outcome", "cause"), [
+    ("busy", TryOutcome.BUSY, "USER_BUSY"),
+    ("refuses", TryOutcome.REJECTED, "CALL_REJECTED"),
+    ("agent", TryOutcome.GIVEN_UP, "ORIGINATOR_CANCEL"),
+])
+def test_a_customer_who_is_not_reached_is_due_again(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks, redis_client: redis.Redis,
+    end: str, outcome: TryOutcome, cause: str,
+) -> None:
+    link()
+    ask(tasks)
+    agent.answer()
+    customer.ring()
+    if end == "agent":
+        agent.hang_up()
+        assert customer.wait_end() == "CANCEL"
+    else:
+        customer.refuse(486 if end == "busy" else 603)
+    task = wait_tried(tasks)
+    assert (task.state, task.tries_left, task.call) == (TaskState.OPEN, 1, None)
+    assert [(one.outcome, one.cause, one.agent) for one in task.tries] == [(outcome, cause, "1004")]
+    assert task.due_at > datetime.now(UTC)
+    until(lambda: "0 total" in switch.cli("show calls count"), "nothing is left, the agent's call neither")
+    until(lambda: Customers(redis_client).get(NUMBER).rights, "a failed attempt gives the customer a right")
+
+
+def test_two_due_for_one_agent_come_one_after_the_other(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks,
+) -> None:
+    link()
+    ask(tasks)
+    ask(tasks, OTHER)
+    agent.answer()
+    first = customer.ring()
+    until(lambda: len(switch.waiting("helpdesk@fsapp")) == 1, "the other one waits its turn")
+    customer.answer()
+    until(lambda: "2 total" in switch.cli("show bridged_calls count"), "they talk")
+    assert not customer.rings()
+    customer.hang_up()
+    agent.invite = ""
+    agent.answer()
+    second = customer.ring()
+    assert {NUMBER[1:], OTHER[1:]} == {invite.split("@")[0].partition("sip:")[2] for invite in (first, second)}
+    customer.refuse(486)
+    assert {wait_tried(tasks, number).tries[0].outcome for number in (NUMBER, OTHER)} == {
+        TryOutcome.TALKED, TryOutcome.BUSY}
+
+
+def test_a_customer_who_calls_meanwhile_is_not_called(
+    switch: Switch, link: Any, phone: Phone, customer: Customer, tasks: Tasks,
+) -> None:
+    # Nobody's phone is there, but 1005 counts as being at work: both wait.
+    switch.cli("callcenter_config agent set status 1005 Available")
+    switch.cli("callcenter_config agent set contact 1005 error/user_busy")
+    try:
+        process = link()
+        ask(tasks)
+        until(lambda: len(switch.waiting("helpdesk@fsapp")) == 1, "the place is kept")
+        phone.call("0115550300", caller=NUMBER)
+        phone.wait_for(200)
+        until(lambda: task_of(tasks).call is None, "the call is taken away")
+        [member] = until(lambda: switch.waiting("helpdesk@fsapp"), "the customer waits")
+        assert process.watch.seen.calls[member["session_uuid"]].direction == "inbound"
+        assert (task_of(tasks).state, task_of(tasks).tries) == (TaskState.OPEN, ())
+    finally:
+        switch.cli("callcenter_config agent set status 1005 'Logged Out'")
+
+
+def test_a_link_that_is_gone_leaves_nobody_in_silence(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks,
+) -> None:
+    first = link()
+    ask(tasks)
+    until(lambda: task_of(tasks).call, "a call stands for the task")
+    first.stop()
+    agent.answer()
+    customer.ring()
+    customer.answer()
+    until(lambda: "2 total" in switch.cli("show bridged_calls count"), "they talk")
+    link()
+    customer.hang_up()
+    task = wait_tried(tasks)
+    assert (task.state, task.call) == (TaskState.DONE, None)
+    assert [(one.outcome, one.agent) for one in task.tries] == [(TryOutcome.TALKED, "1004")]
+
+
+def test_a_call_that_ends_while_no_link_is_there_is_not_waited_for(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks,
+) -> None:
+    first = link()
+    ask(tasks)
+    agent.answer()
+    customer.ring()
+    first.stop()
+    switch.settle()
+    link()
+    until(lambda: task_of(tasks).call is None, "the task has no call any more")
+    task = task_of(tasks)
+    assert (task.state, task.tries_left) == (TaskState.OPEN, 2)
