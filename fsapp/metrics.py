@@ -8,8 +8,8 @@ __all__ = [
     "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS",
     "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED",
     "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP",
-    "REFUSED", "REGISTRY", "RULES_VERSION", "STICKY_TALKS", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD",
-    "WAITS_TOLD", "WAIT_ERROR_SECONDS",
+    "REFUSED", "REGISTRY", "RULES_VERSION", "STICKY_TALKS", "TASKS_CHANGED", "TASKS_DUE", "UNMENDED", "VISITS",
+    "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -54,3 +54,7 @@ STICKY_TALKS = Counter("fsapp_sticky_talks", "Talks after which the customer sti
 CALLBACKS_STANDING = Gauge(
     "fsapp_callbacks_standing", "Calls that stand in line for tasks, those with an agent included", registry=REGISTRY)
 CALLBACKS_TRIED = Counter("fsapp_callbacks_tried", "Customers called back, by outcome", ["outcome"], registry=REGISTRY)
+TASKS_CHANGED = Counter(
+    "fsapp_tasks_changed", "Tasks that lost calls, talks and time have made or ended", ["kind", "state"],
+    registry=REGISTRY)
+TASKS_DUE = Gauge("fsapp_tasks_due", "Tasks that are due at places of this switch", ["kind"], registry=REGISTRY)

@@ -20,6 +20,7 @@ from fsapp.link.looks import Looks
 from fsapp.link.recordings import PauseRequests, Retention
 from fsapp.link.requests import Requests
 from fsapp.link.talks import Talks
+from fsapp.link.task_keeping import TaskKeeping
 from fsapp.link.telling import WaitTeller
 from fsapp.link.waits import Waits
 from fsapp.link.watch import Watch
@@ -72,6 +73,7 @@ class LinkProcess:
         self.health = HealthServer(settings.link_http, self._faults, "FSAPP_LINK_HTTP")
         self.watch: Watch | None = None
         self._talks = Talks(Customers(client), lambda: self.rules, self._hand_over)
+        self._task_keeping = TaskKeeping(self._switch, Tasks(client), lambda: self.rules, self._hand_over)
         self._kept: KeptFloor | None = None
         self._looks: Looks | None = None
         self._waits: Waits | None = None
@@ -141,6 +143,7 @@ class LinkProcess:
         if self._callbacks is not None:
             self._callbacks.stop()
         self._talks.stop(_STOP_S)
+        self._task_keeping.stop(_STOP_S)
         if self._teller is not None:
             self._teller.stop()
         if self._waits is not None:
@@ -207,6 +210,7 @@ class LinkProcess:
     def _tell(self, fact: dict[str, Any]) -> None:
         self._hand_over(fact)
         self._talks.hear(fact)
+        self._task_keeping.hear(fact)
 
     def _hand_over(self, fact: dict[str, Any]) -> None:
         self._events.hand_over({"switch": self._switch, **fact})
@@ -244,6 +248,8 @@ class LinkProcess:
             faults.append(f"Redis does not take what was talked: {self._talks.fault}")
         if self._callbacks is not None and self._callbacks.fault:
             faults.append(f"nobody is called back: {self._callbacks.fault}")
+        if self._task_keeping.fault:
+            faults.append(f"Redis does not take tasks of lost calls: {self._task_keeping.fault}")
         if self._unfit:
             faults.append(self._unfit)
         return faults

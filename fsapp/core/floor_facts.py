@@ -89,7 +89,17 @@ def talked(seen: Seen, member: SeenMember, agent: str, at: datetime, agent_call:
 def left(seen: Seen, member: SeenMember, at: datetime, reason: str, *, abandoned: bool) -> Fact:
     return _about(
         seen, member, "call_abandoned" if abandoned else "call_left_queue", "left", at, reason=reason,
-        waited_s=_between(member.joined_at, at))
+        waited_s=_between(member.joined_at, at), number=member.number, base_score=member.base_score,
+        **_asked(seen.calls.get(member.call)))
+
+
+def _asked(call: SeenCall | None) -> dict[str, str]:
+    """What the caller has called, and in which language a flow has spoken."""
+    if call is None:
+        return {}
+    variables = call.variables
+    said = {"called": variables.get("fsapp_called") or call.called, "language": variables.get("fsapp_flow_language")}
+    return {name: text for name, text in said.items() if text}
 
 
 def hung_up(call: SeenCall, at: datetime, cause: str) -> Fact:

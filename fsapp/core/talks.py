@@ -19,7 +19,10 @@ from fsapp.core.rules import Line, Rules, Stage
 from fsapp.core.stickiness import StickyRule, after_talk
 from fsapp.core.task import TryOutcome
 
-__all__ = ["Happened", "Known", "Outcome", "after", "attempt", "from_fact", "matters", "sticky_days"]
+__all__ = [
+    "Happened", "Known", "Outcome", "after", "attempt", "customer_of", "from_fact", "matters", "place_of",
+    "sticky_days",
+]
 
 _DAY_S = 24 * 3600
 
@@ -87,14 +90,14 @@ def from_fact(fact: Mapping[str, Any], rules: Rules) -> Happened | None:
         event = CallbackEvent.CUSTOMER_CAME
     else:
         return None
-    number = _customer(fact, rules)
+    number = customer_of(fact, rules)
     if number is None:
         return None
     at = datetime.fromtimestamp(float(fact.get("at", 0)) - float(fact.get("lasted_s", 0)), UTC)
     call = str(fact.get("call") or "")
     if event is CallbackEvent.CUSTOMER_CAME:
         return Happened(event, f"{call}:came", at, number, call=call)
-    place = _place(fact, rules)
+    place = place_of(fact, rules)
     campaign, stage = (place.campaign, place.name) if isinstance(place, Stage) else (None, None)
     return Happened(
         event, str(fact["id"]), at, number, str(fact.get("agent") or "") or None, campaign, stage,
@@ -113,14 +116,14 @@ def _tried(fact: Mapping[str, Any]) -> Happened | None:
         campaign, stage, float(fact.get("talked_s", 0)), line)
 
 
-def _customer(fact: Mapping[str, Any], rules: Rules) -> str | None:
+def customer_of(fact: Mapping[str, Any], rules: Rules) -> str | None:
     """The customer's key: of a contact the contact's, else the number that called; ours is nobody's."""
     contact = str(fact.get("contact") or "").rpartition("/")[2]
     key = normalise(clean_number(contact or str(fact.get("number") or "")), rules.region).key
     return None if key in rules.numbers else key
 
 
-def _place(fact: Mapping[str, Any], rules: Rules) -> Stage | Line | None:
+def place_of(fact: Mapping[str, Any], rules: Rules) -> Stage | Line | None:
     """Where the call belonged: as it was routed, else by its contact, else by the queue."""
     if fact.get("campaign") or fact.get("stage"):
         return rules.stages.get(f"{fact.get('campaign')}/{fact.get('stage')}")

@@ -132,8 +132,9 @@ def tried(tasks: Sequence[Task], id_: str, one: Try, rules: Rules) -> Changed:
 
 
 def reached(tasks: Sequence[Task], place: str, now: datetime) -> Changed:
-    """The customer has talked to somebody of this place otherwise: callbacks for it are not needed any more."""
-    return _ended(tasks, lambda task: task.kind in ASKED and task.place == place, "got-through", now)
+    """The customer has talked to somebody of this place otherwise: callbacks made before are not needed any more."""
+    return _ended(
+        tasks, lambda task: task.kind in ASKED and task.place == place and task.made_at <= now, "got-through", now)
 
 
 def cancelled(tasks: Sequence[Task], id_: str, why: str, now: datetime) -> Changed:

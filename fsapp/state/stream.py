@@ -17,8 +17,8 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `call_answered` | member, queue, number, agent, waited_s |
 | `talk_ended` | member, queue, number, agent, agent_call, talked_s |
 | `wait_told` | member, queue, position, low_s, high_s, doubt, prompts: what a caller who waits has heard |
-| `call_abandoned` | member, queue, reason, waited_s: the caller hung up while waiting |
-| `call_left_queue` | member, queue, reason (TIMEOUT, EXIT_WITH_KEY, ...), waited_s: and lives on |
+| `call_abandoned` | member, queue, reason, waited_s and those below: the caller hung up while waiting |
+| `call_left_queue` | member, queue, reason (TIMEOUT, EXIT_WITH_KEY, ...), waited_s and those below: and lives on |
 | `call_hung_up` | direction, number, called, cause, lasted_s, answered_s, variables: one for each caller's leg |
 | `recording_started`, `recording_stopped` | file (its name below the folder of recordings), seconds |
 | `recording_paused`, `recording_resumed` | file, agent |
@@ -33,6 +33,7 @@ A `task` has task (its id), kind, state, number, place, campaign, stage, line, a
 made_at, made_by, contact, tries (how many), why, note; an `attempt` at one has task, responsible (whose task it was),
 result (a `core.task.TryOutcome`), cause, line, contact.
 
+Who left a queue has number, base_score (when the stay in it began) and, where they are known, called and language.
 A `member` is one stay of a call in one queue. Where the call was routed also: class, decision, campaign, stage, line,
 contact; where its leg is known, direction. The last three come from commands as well, then without switch.
 """
