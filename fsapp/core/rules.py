@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from fsapp.core.after_rules import AfterRules, after_rules_from
 from fsapp.core.callback_rights import CallbackRule, callback_rule, said_of_callback
 from fsapp.core.calling_back import CallingBack, calling_back_from
 from fsapp.core.dialling import Dialling, dialling_from
@@ -80,7 +81,7 @@ def agent_queue(domain: str, agent: str) -> str:
 class Stage:
     """One stage of a campaign. `staff` maps an agent's id to a priority 0-10: 10 first, 0 gets no inbound call.
 
-    `callback`: what is said of direct callback in this stage.
+    `callback`: what is said of direct callback in this stage. `dispositions`: those there are, empty: any.
     """
 
     campaign: str
@@ -99,6 +100,7 @@ class Stage:
     callback: Mapping[str, int] = field(default_factory=dict)
     telling: Telling = NOT_TOLD
     calling_back: CallingBack = CallingBack()
+    dispositions: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -127,6 +129,7 @@ class Line:
     closed_line: str | None = None
     telling: Telling = NOT_TOLD
     calling_back: CallingBack = CallingBack()
+    dispositions: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -167,7 +170,7 @@ class Rules:
     `rings` maps a class to the Alert-Info its calls ring with; `breaks` are the reasons for a break, empty: any.
     `record_days`: how long recordings are kept where no place says otherwise. `callback`: what the centre says of
     direct callback, `sticky` what it says of stickiness. `lists`: the numbers of each.
-    `dialling`: how customers are called.
+    `dialling`: how customers are called. `follow`: what comes after an interaction.
     """
 
     version: int
@@ -193,6 +196,7 @@ class Rules:
     callback: Mapping[str, int] = field(default_factory=dict)
     sticky: StickyRule = StickyRule()
     dialling: Dialling = Dialling()
+    follow: AfterRules = AfterRules()
 
     @property
     def switch_names(self) -> tuple[str, ...]:
@@ -258,7 +262,7 @@ def _build(document: Mapping[str, Any], version: int) -> Rules:
         unknown_flow=centre.get("unknown_flow"), switches=switches, rings={**DEFAULT_RINGS, **rings},
         breaks=tuple(centre.get("breaks", ())), record_days=centre.get("record_days", DEFAULT_KEEP_DAYS),
         callback=said_of_callback(centre), sticky=sticky_rule({}, centre),
-        dialling=dialling_from(document),
+        dialling=dialling_from(document), follow=after_rules_from(document),
     )
 
 
@@ -272,6 +276,7 @@ def _place(
         "stickiness": Stickiness(spec.get("stickiness", "none")), "recording": recording_from(spec, centre),
         "home": spec.get("home", home), "strategy": _strategy(spec, centre), "sticky": sticky_rule(spec, centre),
         "telling": telling_from(spec, centre), "calling_back": calling_back_from(spec, centre),
+        "dispositions": tuple(spec.get("dispositions", ())),
     }
 
 

@@ -23,12 +23,14 @@ from sqlalchemy import (
     String,
     Table,
     false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
     "METADATA", "access_log", "agent_breaks", "agent_sessions", "agent_statuses", "attempts", "call_states", "contacts",
-    "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "interactions", "notes", "offers",
+    "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "followups", "interactions",
+    "notes", "offers",
     "quarantine", "queue_stays", "recorder_positions", "surveys", "tags", "tasks", "tickets", "voicemails",
 ]
 
@@ -110,8 +112,11 @@ tags = Table(
 
 # What happened
 
+_TO_FOLLOW = text("followed_at IS NULL AND ended_at IS NOT NULL")
+
 interactions = Table(
-    # `channel`: call, and what other channels bring. A call's id is its uuid.
+    # `channel`: call, and what other channels bring. A call's id is its uuid. `followed_at`: when what follows from it
+    # was last decided; None: it has to be, once it is over.
     "interactions", METADATA, _id(), _text("channel", nullable=False, server_default="call"), _text("switch"),
     _text("direction"), _text("number"), _text("name"), _text("called"), _customer(), _text("call_class"),
     _text("reason"), _text("campaign"), _text("stage"), _text("line"), _text("contact"), _text("queue"),
@@ -121,8 +126,18 @@ interactions = Table(
     _text("outcome"), _text("cause"), _text("agent"), _text("sticky_agent"), _text("recording"), _text("disposition"),
     _text("ticket_id"), _text("task_id"), _text("carried_from"),
     _text("source", nullable=False, server_default="stream"), _flag("recovered"), _text("subject"), _json("fields"),
+    _real("followed_at"),
     Index(None, "number", "started_at"), Index(None, "customer_id", "started_at"), Index(None, "started_at"),
     Index(None, "queue", "started_at"), Index(None, "agent", "started_at"), Index(None, "ticket_id"),
+    Index("ix_interactions_to_follow", "ended_at", sqlite_where=_TO_FOLLOW, postgresql_where=_TO_FOLLOW),
+)
+followups = Table(
+    # What followed from an interaction by a rule; the id is made of both, so that it happens once. `state`: waiting,
+    # done, failed, dropped. `target`: the webhook's or e-mail's name, the ticket's id; `payload`: what is sent.
+    "followups", METADATA, _id(), _of_interaction(), _text("rule"), _text("kind", nullable=False), _text("target"),
+    _text("state", nullable=False), _count("tries"), _real("made_at", nullable=False), _real("next_at"),
+    _real("ended_at"), _text("error"), _json("payload"), Column("rules", Integer),
+    Index(None, "interaction_id"), Index(None, "state", "kind", "target", "next_at"), Index(None, "made_at"),
 )
 decisions = Table(
     # One a visit that decided; interactions.decision_id is the first.

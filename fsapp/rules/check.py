@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from fsapp.core.rules import Rules
 from fsapp.errors import RulesError
+from fsapp.rules.after import after_faults, after_warnings
 from fsapp.rules.choosing import choosing_faults, choosing_warnings
 from fsapp.rules.finding import Finding
 from fsapp.rules.flow_schema import BLOCKS
@@ -61,7 +62,7 @@ def _judge(folder: Folder, source: str, catalogue: Catalogue | None = None) -> C
     if not folder.document and not folder.complete:
         return Checked({}, tuple(folder.faults), ())
     found = [*_shape(folder), *references(folder.document, folder.complete),
-             *choosing_faults(folder.document, folder.complete)]
+             *choosing_faults(folder.document, folder.complete), *after_faults(folder.document, folder.complete)]
     if catalogue is not None:
         found += prompt_faults(folder.document, catalogue)
     faults = (*folder.faults, *_lines(found, folder, source))
@@ -69,7 +70,8 @@ def _judge(folder: Folder, source: str, catalogue: Catalogue | None = None) -> C
         return Checked({}, faults, ())
     document = _canonical(folder.document)
     rules = Rules.from_document(document)
-    hints = _lines([*warnings(rules), *choosing_warnings(rules, folder.document)], folder, source)
+    hints = _lines(
+        [*warnings(rules), *choosing_warnings(rules, folder.document), *after_warnings(rules)], folder, source)
     return Checked(document, (), hints)
 
 
@@ -78,8 +80,9 @@ def _canonical(document: Mapping[str, Any]) -> dict[str, Any]:
     ordered = {
         key: _canonical(value) if isinstance(value, Mapping) else value for key, value in sorted(document.items())
     }
-    if isinstance(ordered.get("check"), list):
-        ordered["check"] = [dict(sorted(entry.items())) for entry in ordered["check"]]
+    for key in ("check", "after"):
+        if isinstance(ordered.get(key), list):
+            ordered[key] = [_canonical(entry) for entry in ordered[key]]
     if isinstance(ordered.get("number"), list):
         ordered["number"] = sorted(
             (dict(sorted(entry.items())) for entry in ordered["number"]), key=lambda entry: entry["number"])
@@ -139,7 +142,7 @@ def _message(item: ErrorDetails, path: Path, place: Path) -> str:
     if kind == "missing":
         return f"is missing; {_how(path)}"
     if kind in _TYPES:
-        form = f"a list; write [[{path[0]}]]" if path in (("number",), ("check",)) else _TYPES[kind]
+        form = f"a list; write [[{path[0]}]]" if path in (("number",), ("check",), ("after",)) else _TYPES[kind]
         return f"is {_shown(value)}, and must be {form}"
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"

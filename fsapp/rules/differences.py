@@ -43,7 +43,12 @@ def _keyed(document: Mapping[str, Any]) -> dict[str, Any]:
         entry.get("name") or f"no-{place}": {"place": place, **{key: entry[key] for key in entry if key != "name"}}
         for place, entry in enumerate(document.get("check", ()), 1)
     }
-    return {**document, **({"number": numbers} if numbers else {}), **({"check": checks} if checks else {})}
+    after = {
+        entry["name"]: {"place": place, **{key: entry[key] for key in entry if key != "name"}}
+        for place, entry in enumerate(document.get("after", ()), 1)
+    }
+    keyed = {"number": numbers, "check": checks, "after": after}
+    return {**document, **{key: value for key, value in keyed.items() if value}}
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

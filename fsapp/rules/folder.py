@@ -19,7 +19,8 @@ _DEEPEST = 6
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _KEY = re.compile(rf"\s*((?:{_PART.pattern})(?:\s*\.\s*(?:{_PART.pattern}))*)\s*=")
 _HEADER = re.compile(r"\s*(\[\[?[^\[\]]+\]\]?)\s*(?:#.*)?\Z")
-_NAMED_BY = {"number": "number", "check": "name"}  # the tables of which there may be many without a name in the header
+# The tables of which there may be many without a name in the header.
+_NAMED_BY = {"number": "number", "check": "name", "after": "name"}
 _PLAIN = re.compile(r"\+?[A-Za-z0-9_-]+\Z", re.ASCII)
 
 
@@ -148,7 +149,7 @@ def _merge(
 ) -> None:
     for key, value in values.items():
         place = (*path, key)
-        if place == ("check",) and key not in into and isinstance(value, list):
+        if place in (("check",), ("after",)) and key not in into and isinstance(value, list):
             # Their order means something, so all of them are in one file.
             into[key] = value
             folder.origins[place] = Origin(file, lines.get(place))

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model
 
 from fsapp.core.model import CallClass
+from fsapp.rules.after_schema import After, AfterTask, Disposition, EmailForm, Tag, Webhook, Words
 from fsapp.rules.flow_schema import BLOCKS, Flow
 from fsapp.rules.values import (
     AgentId,
@@ -120,6 +121,7 @@ class _Staffed(_Sticky, _Telling, _CallingBack):
     record_days: Days | None = None
     home: Name | None = None
     strategy: Strategy | None = None
+    dispositions: list[Disposition] = []
 
 
 class _Place(_Staffed):
@@ -228,12 +230,16 @@ class Document(Table):
     ring: Rings = Rings()
     switch: dict[Name, Switch] = {}
     dial: Dial = Dial()
+    after: list[After] = []
+    webhook: dict[Name, Webhook] = {}
+    email: dict[Name, EmailForm] = {}
+    tags: dict[Tag, Words] = {}
 
 
 _TABLES: dict[str, type[Table]] = {
     "centre": Centre, "number": Number, "campaign": Campaign, "line": Line, "group": Group, "agent": Agent,
     "flow": Flow, "list": NumberList, "check": Check, "schedule": Schedule, "ring": Rings, "switch": Switch,
-    "dial": Dial,
+    "dial": Dial, "after": After, "webhook": Webhook, "email": EmailForm,
 }
 
 
@@ -245,6 +251,8 @@ def known_keys(path: tuple[str | int, ...]) -> list[str]:
         model: type[Table] = Document
     elif path[0] == "campaign" and len(path) > 4:
         model = Stage
+    elif path[0] == "after" and "task" in path[2:-1]:
+        model = AfterTask
     else:
         model = _TABLES[str(path[0])]
     return [field.alias or name for name, field in model.model_fields.items()]

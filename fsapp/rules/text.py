@@ -10,6 +10,8 @@ from fsapp.rules.folder import key_text
 
 __all__ = ["to_toml"]
 
+_LISTS = ("number", "check", "after")
+
 
 def to_toml(document: Mapping[str, Any]) -> str:
     """One file that says the same as the folder the document was read from, comments left out."""
@@ -19,7 +21,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
 def _table(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     """The table's own keys first, then the tables inside it. Agents' priorities stand inline, as people write them."""
     inner = [key for key, value in spec.items() if isinstance(value, Mapping) and key != "priority"]
-    own = [key for key in spec if key not in inner and (path or key not in ("number", "check"))]
+    own = [key for key in spec if key not in inner and (path or key not in _LISTS)]
     if path and (own or not inner):
         yield f"\n[{key_text(path, {})}]"
     for key in own:
@@ -27,7 +29,7 @@ def _table(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     for key in inner:
         yield from _table(spec[key], (*path, key))
     if not path:
-        for table in ("number", "check"):
+        for table in _LISTS:
             for entry in spec.get(table, ()):
                 yield f"\n[[{table}]]"
                 yield from (f"{key} = {_value(value)}" for key, value in entry.items())

@@ -29,6 +29,10 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "tasks": [{"id": "t1", "changed_at": 1.0, "told": "t1:made"}],
         "quarantine": [{"place": "1-0", "event": b"\x00\xff", "error": "bad", "at": 1.0}],
     },
+    "0002": {
+        "followups": [{"id": "f1", "interaction_id": "u1", "kind": "webhook", "state": "waiting", "made_at": 1.0,
+                       "payload": {"name": "\u202e"}}],
+    },
 }
 
 
