@@ -46,6 +46,9 @@ COMMANDS = {
     "calls": Entry("fsapp.cli.floor:calls", "Every caller on the line, in the order of being served."),
     "link": Entry("fsapp.cli.link:link", "Hold the connection to the switch, and keep it as the rules say."),
     "recordings": Entry("fsapp.cli.recordings:recordings", "Find recordings, pause one, remove those too old."),
+    "interactions": Entry(
+        "fsapp.cli.interactions:interactions", "Look at calls that were, and say how they ended and what about."),
+    "tickets": Entry("fsapp.cli.tickets:tickets", "What customers want of us until it is done."),
     "records": Entry("fsapp.cli.records:records", "Set up and look after the memory: the SQL database."),
     "sounds": Entry("fsapp.cli.sounds:sounds", "Make the prompts that callers hear, and check them."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),

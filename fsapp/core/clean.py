@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["MAX_NAME", "MAX_NUMBER", "clean_name", "clean_number", "clean_text"]
+__all__ = ["MAX_NAME", "MAX_NUMBER", "clean_lines", "clean_name", "clean_number", "clean_text"]
 
 MAX_NUMBER = 64
 MAX_NAME = 80
@@ -47,3 +47,9 @@ def clean_name(value: str) -> str:
     if _SAFE_NAME.match(value):
         return value.strip()
     return " ".join(clean_text(value, MAX_NAME).translate(_SWITCH_SYNTAX).split())
+
+
+def clean_lines(value: str, limit: int) -> str:
+    """`value` as lines, each cleaned as `clean_text` does; at most `limit` characters, no more than one empty line."""
+    lines = [clean_text(line, limit) for line in re.split(r"\r\n|\r|\n", value[: limit * 4])]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")[:limit].rstrip()

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
 
-from fsapp.errors import RecordsUnavailable, SettingsError
+from fsapp.errors import FsappError, RecordsUnavailable, SettingsError
 
 __all__ = ["WRITE_LOCK", "Database", "engine_of", "said", "unavailable"]
 
@@ -72,11 +72,25 @@ class Database:
         try:
             if self.file is not None and not self.file.exists():
                 raise RecordsUnavailable(f"there is no database {self.file}: run `fsapp records migrate`")
-            return once() if self._threads is None else self._threads.apply(once)
+            return once() if self._threads is None else _in_thread(self._threads, once)
         except DBAPIError as error:
             if unavailable(error):
                 raise RecordsUnavailable(said(error, self.where)) from error
             raise
+
+
+def _in_thread(threads: ThreadPool, once: Callable[[], T]) -> T:
+    """What `once` returns or raises; gevent itself would print a traceback of what is raised in a thread."""
+    def caught() -> tuple[T | None, Exception | None]:
+        try:
+            return once(), None
+        except (FsappError, DBAPIError) as error:
+            return None, error
+
+    found, error = threads.apply(caught)
+    if error is not None:
+        raise error
+    return found  # type: ignore[return-value]
 
 
 def unavailable(error: DBAPIError) -> bool:

@@ -147,13 +147,14 @@ def test_foreign_keys_are_held_and_times_are_exact(database: Database) -> None:
     assert (row["started_at"], row["recovered"], row["channel"], row["fields"]) == (at, False, "call", None)
 
 
-def test_what_fails_is_not_kept(database: Database) -> None:
+def test_what_fails_is_not_kept_and_said_once(database: Database, capfd: Any) -> None:
     def half(connection: Any) -> None:
         connection.execute(schema.interactions.insert(), {"id": "u", "started_at": 1.0})
         raise RecordsError("half way")
 
     with pytest.raises(RecordsError, match="half way"):
         database.write(half)
+    assert capfd.readouterr().err == "", "whoever asked is told, and nobody else"
     assert database.read(lambda connection: connection.execute(select(schema.interactions)).all()) == []
 
 
