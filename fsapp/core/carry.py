@@ -21,7 +21,7 @@ from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, CallClas
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import Rules
 from fsapp.core.score import MAX_SCORE
-from fsapp.core.treatment import ANNOUNCED, recording, ring
+from fsapp.core.treatment import ANNOUNCED, key, recording, ring
 from fsapp.core.visit import (
     CARRIED,
     CLOSED_EXTENSION,
@@ -71,6 +71,8 @@ def course(arrival: Arrival, decision: Decision, decision_id: str, at: float, ru
     """
     again = arrival.call.earlier is not None
     found = arrival.renamed | variables(decision, decision_id, again=again) | ring(decision, rules, again=again)
+    if arrival.call.task is None:  # nobody is on the line yet, of a call that is made for a task
+        found |= key(decision, rules, again=again)
     if not arrival.recording:
         found |= recording(decision, rules, at, arrival.call.caller, arrival.uuid)
     if arrival.flow is not None:

@@ -141,7 +141,10 @@ DEGRADED = Facts(degraded=True)
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What an earlier visit of the same call decided, as the switch keeps it in the call's own variables."""
+    """What an earlier visit of the same call decided, as the switch keeps it in the call's own variables.
+
+    `asked`: the caller has left the queue by its key; it is not among those `tried`.
+    """
 
     call_class: CallClass
     base_score: int
@@ -152,6 +155,7 @@ class Earlier:
     contact: str | None = None
     decision: str | None = None
     tried: tuple[str, ...] = ()
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

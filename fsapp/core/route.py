@@ -39,7 +39,9 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     if found.task is not None and found.task.agent == targets[0].agent and now < unstuck_at(found.task, rules):
         # Nobody is on the line yet: it goes on waiting for this agent, in one stay after the other.
         target = targets[0]
-    if tried:
+    if call.earlier is not None and call.earlier.asked:
+        trace.append(Step("key", "has left the queue by its key", f"goes on in {target.queue}"))
+    elif tried:
         trace.append(Step("move on", f"has waited in {', '.join(tried)}", f"now {target.queue}"))
     is_stage = isinstance(place, Stage)
     return Decision(

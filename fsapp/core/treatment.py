@@ -1,4 +1,4 @@
-"""How a decided call is treated beyond its queue: recorded and announced, and how the agent's phone rings. Pure.
+"""How a decided call is treated beyond its queue: recorded, announced, its key, how the agent's phone rings. Pure.
 
 The words of dialplan/fsapp.xml: `fsapp_record` whose voice, `fsapp_recording` the file, `fsapp_announce` whether the
 caller is to be told before, `fsapp_announced` what became of that. `cc_export_vars` names what the agent's leg gets.
@@ -12,7 +12,7 @@ from fsapp.core.model import Decision, PhoneNumber
 from fsapp.core.recording import file_name, number_part, read_name
 from fsapp.core.rules import Rules
 
-__all__ = ["ANNOUNCED", "recording", "ring"]
+__all__ = ["ANNOUNCED", "key", "recording", "ring"]
 
 ANNOUNCED = "FILE PLAYED"  # what the switch says of a file it has played to its end
 _RING = "alert_info"
@@ -27,6 +27,13 @@ def ring(decision: Decision, rules: Rules, *, again: bool, carried: bool = False
     text = rules.rings.get(decision.call_class, "")
     names = (*((_FOR_CARRIED,) if carried else ()), *((_RING,) if text else ()), *_EXPORTED)
     return {"cc_export_vars": ",".join(names)} | ({_RING: text} if text or again else {})
+
+
+def key(decision: Decision, rules: Rules, *, again: bool) -> dict[str, str]:
+    """The key with which the caller leaves the queue to be called back; none where the place offers no callback."""
+    place = rules.place(f"{decision.campaign}/{decision.stage}" if decision.stage else decision.line or "")
+    pressed = place.calling_back.key if place is not None else ""
+    return {"cc_exit_keys": pressed} if pressed or again else {}
 
 
 def recording(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from fsapp.core.clean import clean_name, clean_number, clean_text
 from fsapp.core.facts_record import facts_record
-from fsapp.core.flow.state import NO_STATE, State, read_state
+from fsapp.core.flow.state import NO_STATE, State, asking, read_state
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, Call, CallClass, Decision, Earlier
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import MAIN
@@ -47,12 +47,13 @@ HEADERS: Mapping[str, str] = {
 } | {f"variable_{name}": name for name in (
     "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
     "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_task", "fsapp_switch", "fsapp_carried", "fsapp_recording",
-    "cc_base_score", "cc_cause", "cc_agent", *NO_STATE, "fsapp_prompts", "fsapp_recordings_of_switch",
-    "fsapp_patience_id", *CARRIED.values(),
+    "cc_base_score", "cc_cause", "cc_cancel_reason", "cc_agent", *NO_STATE, "fsapp_prompts",
+    "fsapp_recordings_of_switch", "fsapp_patience_id", *CARRIED.values(),
 )}
 _NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock; microseconds, as all its times
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
 _MAX_TRIED = 2000
+_BY_KEY = "EXIT_WITH_KEY"
 _WORD = re.compile(r"[A-Za-z0-9@+./:_-]{1,256}\Z")
 _SCORE = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
@@ -70,8 +71,9 @@ class Arrival(NamedTuple):
     `moved_on`: the dialplan has taken the call elsewhere meanwhile, and it must be left alone. `switch`: where the call
     is. `waited_s`: since the switch answered it. `carried`: what came along from the switch that carried it here, by
     the names of CARRIED and as it came; None for a call of our own. `recording`: the file that an earlier visit
-    has named. `flow`: where in a flow the caller is; None outside. `prompts`: the folder of the switch's prompts,
-    `recordings` that of its recordings.
+    has named. `flow`: where in a flow the caller is, or, where the caller has left the queue by its key (`asked`), in
+    what is asked then; None outside. `prompts`: the folder of the switch's prompts, `recordings` that of its
+    recordings.
     `patience_id`: what the dialplan has scheduled for the case that nobody decides.
     """
 
@@ -91,6 +93,7 @@ class Arrival(NamedTuple):
     prompts: str = ""
     recordings: str = ""
     patience_id: str = ""
+    asked: bool = False
 
 
 def from_variables(get: Callable[[str], str | None], at: float = 0.0) -> dict[str, str]:
@@ -117,7 +120,9 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
         renamed["caller_id_number"] = number
     if name != raw_name:
         renamed["caller_id_name"] = name
-    earlier = _read_earlier(found)
+    asked = _asked(found)
+    earlier = _read_earlier(found, asked=asked)
+    state = {name: get(f"variable_{name}") or "" for name in NO_STATE}
     call = Call(
         normalise(number, region), normalise(clean_number(raw_called), region), name, earlier,
         task=_word(get("variable_fsapp_task")))
@@ -127,10 +132,15 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
         renamed, get("Caller-Destination-Number") in _ELSEWHERE, _word(get("variable_fsapp_switch")) or MAIN,
         _waited_s(get("Caller-Channel-Answered-Time") or "", get(_NOW) or ""), _carried(found),
         _word(get("variable_fsapp_recording")),
-        read_state({name: get(f"variable_{name}") or "" for name in NO_STATE}), get("variable_fsapp_prompts") or "",
+        asking(state) if asked else read_state(state), get("variable_fsapp_prompts") or "",
         get("variable_fsapp_recordings_of_switch") or "",
-        text if _TIME.match(text := get("variable_fsapp_patience_id") or "") else "",
+        text if _TIME.match(text := get("variable_fsapp_patience_id") or "") else "", asked,
     )
+
+
+def _asked(found: Mapping[str, str]) -> bool:
+    """Whether the last stay in a queue ended by its key. The switch keeps the reason when it ends otherwise later."""
+    return found.get("variable_cc_cause") == "cancel" and found.get("variable_cc_cancel_reason") == _BY_KEY
 
 
 def _carried(found: Mapping[str, str]) -> dict[str, str] | None:
@@ -146,8 +156,11 @@ def _waited_s(answered: str, now: str) -> int:
     return max(0, int(now) // 1_000_000 - int(answered) // 1_000_000)
 
 
-def _read_earlier(found: Mapping[str, str]) -> Earlier | None:
-    """What an earlier visit left in the call's variables; None where they are absent or not ours."""
+def _read_earlier(found: Mapping[str, str], *, asked: bool) -> Earlier | None:
+    """What an earlier visit left in the call's variables; None where they are absent or not ours.
+
+    A queue that was left by its key (`asked`) has not been tried: the caller may go on there.
+    """
     get = found.get
     decision = _word(get("variable_fsapp_decision"))
     if not decision:
@@ -163,7 +176,8 @@ def _read_earlier(found: Mapping[str, str]) -> Earlier | None:
     return Earlier(
         call_class, int(score), reason, _word(get("variable_fsapp_campaign")), _word(get("variable_fsapp_stage")),
         _word(get("variable_fsapp_line")), _word(get("variable_fsapp_contact")), decision,
-        tuple(queue for queue in tried.split(",") if queue),
+        tuple(queue for queue in tried.split(",") if queue and not (asked and queue == get("variable_fsapp_queue"))),
+        asked,
     )
 
 

@@ -36,8 +36,9 @@ from fsapp.core.flow.actions import (
     Say,
     Transfer,
 )
+from fsapp.core.flow.asking import flow_at
 from fsapp.core.flow.blocks import Flow
-from fsapp.core.flow.state import State, written
+from fsapp.core.flow.state import State, asking, written
 from fsapp.core.flow.steps import Situation, begin, step
 from fsapp.core.recording import file_name, number_part
 from fsapp.core.rules import Rules
@@ -91,6 +92,13 @@ class FlowRunner:
         """Runs flow `name` from its start, or from where the caller is in one. HangUp when the caller has gone."""
         flow, state, rules = self._entry(arrival, rules, name)
         return self._run(session, arrival, rules, flow, state)
+
+    def ask(self, session: Session, arrival: Arrival, rules: Rules, place: str) -> End:
+        """Asks who has pressed the key in a queue of this stage or line where to call back. As `run`.
+
+        The end is Hangup where it is noted, else Queue: the caller goes on waiting.
+        """
+        return self._run(session, arrival, rules, flow_at(place), arrival.flow or asking({}))
 
     def _run(self, session: Session, arrival: Arrival, rules: Rules, flow: Flow, state: State) -> End:
         session.allow(flow.limit_s + _SPARE_S)
@@ -199,6 +207,9 @@ class FlowRunner:
         return End(action, state, talk)
 
     def _left(self, arrival: Arrival, state: State, end: str, action: Action | None = None) -> None:
+        if not state.flow:
+            self._event(arrival, "key_left", queue=arrival.queue, end=end)
+            return
         FLOWS.labels(end).inc()
         where: dict[str, Any] = {}
         if isinstance(action, Queue | Agent):

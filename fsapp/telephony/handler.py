@@ -89,6 +89,13 @@ class Visits:
     def _route(self, session: Session, arrival: Arrival, rules: Rules) -> None:
         if arrival.queue and not arrival.cause:
             _log.error("queue_took_nobody", queue=arrival.queue, advice="is it loaded? `callcenter_config queue list`")
+        if arrival.asked and self._flows is not None:
+            place = _waited_at(arrival, rules)
+            end = self._flows.ask(session, arrival, rules, place) if place else None
+            if end is not None and isinstance(end.action, Hangup):
+                session.leave(command.hangup(end.action.cause))
+                return
+            rules = self._rules() or rules
         decision = self._decide(arrival, rules)
         if decision.flow is not None and self._flows is not None:
             end = self._flows.run(session, arrival, rules, decision.flow)
@@ -143,6 +150,15 @@ class Visits:
             _log.error("switch_refused", call=arrival.uuid, reply=refused[:200], advice="the dialplan goes on alone")
         for event in found.events:
             _log.debug(event["type"], **{name: event[name] for name in _LOGGED if name in event})
+
+
+def _waited_at(arrival: Arrival, rules: Rules) -> str | None:
+    """The stage or line at which a caller has pressed the key; None where it offers no callback any more."""
+    earlier = arrival.call.earlier
+    if earlier is None:
+        return None
+    place = rules.place(f"{earlier.campaign}/{earlier.stage}" if earlier.stage else earlier.line or "")
+    return place.id if place is not None and place.calling_back.key else None
 
 
 def _led(arrival: Arrival, end: End) -> Arrival:

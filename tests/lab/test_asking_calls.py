@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from lab_centre import DOCUMENT, Centre, Joined, scenario
 from lab_ends import until
 
 from fsapp.core.task import Task, TaskKind
+from fsapp.core.task_life import made
 from fsapp.lab.channel import Channel
+from fsapp.lab.clock import Clock
 from fsapp.lab.switch import Switch
 from fsapp.rules import check_document
 from fsapp.state.tasks import Tasks
@@ -155,3 +158,154 @@ def test_redis_away_is_said_and_somebody_helps(centre: Centre, switch: Switch, j
     call.press("1")
     told(call, "callback-failed")
     until(lambda: stays(joined, call), "the caller waits for somebody")
+
+
+# -- the key in a queue ---------------------------------------------------------------------------------------------
+
+def waiting(joined: Joined, call: Channel, times: int = 1) -> dict[str, str]:
+    """What the call carried when it joined a queue for the nth time."""
+    until(lambda: len(stays(joined, call)) >= times, f"the caller waits, for the {times}. time")
+    until(lambda: call.get("current_application") == "callcenter", "the caller is in the queue")
+    return stays(joined, call)[times - 1]
+
+
+def test_the_key_brings_a_callback_that_keeps_the_place(centre: Centre, switch: Switch, joined: Joined) -> None:
+    call = switch.call(CALLER, LINE)
+    found = waiting(joined, call)
+    assert (found["cc_exit_keys"], found["fsapp_queue"]) == ("5", "helpdesk@fsapp")
+    [member] = switch.callcenter.queues["helpdesk@fsapp"].members.values()
+    call.press("1")  # none of the queue's keys
+    call.press("5")
+    type_(call, "callback-confirm", "1")
+    told(call, "callback-noted")
+    over(call)
+    [task] = tasks(centre)
+    assert (task.kind, task.place, task.caller_id) == (TaskKind.REQUESTED, "helpdesk", LINE)
+    assert task.base_score == int(found["cc_base_score"]) and task.since is not None
+    # It stands where the call stood: the score of the member is that of somebody who has waited since then.
+    answered_s = call.answered_us / 1_000_000
+    assert abs(member.base_score - (task.base_score + member.joined_epoch - answered_s)) <= 1
+    assert [one["end"] for one in centre.events() if one["type"] == "key_left"] == ["hangup"]
+
+
+def test_who_asks_twice_has_asked_once(centre: Centre, switch: Switch, joined: Joined) -> None:
+    for number in (CALLER, "anonymous"):
+        call = switch.call(number, LINE)
+        waiting(joined, call)
+        call.press("5")
+        if number == "anonymous":
+            type_(call, "callback-enter", "0601112223#")
+        type_(call, "callback-confirm", "1")
+        told(call, "callback-already" if number == "anonymous" else "callback-noted")
+        over(call)
+    assert len(all_tasks(centre)) == 1
+
+
+def test_who_confirms_nothing_waits_on_as_before(centre: Centre, switch: Switch, joined: Joined) -> None:
+    call = switch.call(CALLER, LINE)
+    first = waiting(joined, call)
+    call.press("5")
+    second = waiting(joined, call, 2)
+    for name in (
+        "fsapp_queue", "cc_base_score", "fsapp_class", "fsapp_reason", "fsapp_line", "fsapp_tried", "cc_exit_keys",
+    ):
+        assert second[name] == first[name], name
+    assert not second.get("fsapp_block")
+    assert all_tasks(centre) == []
+    trace = [one["trace"] for one in centre.events() if one["type"] == "call_routed"][-1]
+    assert ["key", "has left the queue by its key", "goes on in helpdesk@fsapp"] in trace
+    call.press("5")  # and may change their mind
+    type_(call, "callback-confirm", "1")
+    over(call)
+    assert len(all_tasks(centre)) == 1
+
+
+@pytest.mark.parametrize("typed", ["0900123456", "0038612345678", "0115550300", "112", "0641111111"])
+def test_a_number_that_is_not_called_leads_back_into_the_queue(
+    centre: Centre, switch: Switch, joined: Joined, typed: str,
+) -> None:
+    call = switch.call("anonymous", LINE)
+    waiting(joined, call)
+    call.press("5")
+    type_(call, "callback-enter", f"{typed}#")
+    type_(call, "callback-refused", f"{typed}#")
+    assert waiting(joined, call, 2)["fsapp_queue"] == "helpdesk@fsapp"
+    assert all_tasks(centre) == []
+
+
+@pytest.mark.parametrize("step", ["confirm", "enter", "noted"])
+def test_a_hangup_after_the_key(centre: Centre, switch: Switch, joined: Joined, step: str) -> None:
+    call = switch.call(CALLER, LINE)
+    waiting(joined, call)
+    call.press("5")
+    if step == "enter":
+        type_(call, "callback-confirm", "2")
+        told(call, "callback-enter")
+    elif step == "noted":
+        type_(call, "callback-confirm", "1")
+        told(call, "callback-noted")
+    else:
+        told(call, "callback-confirm")
+    call.hangup("NORMAL_CLEARING", "caller")
+    left = until(lambda: [one for one in centre.events() if one["type"] == "key_left"], "it is written down")
+    assert [one["end"] for one in left] == ["hung-up"]
+    assert len(all_tasks(centre)) == (step == "noted")
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_serve_killed_while_it_asks(centre: Centre, switch: Switch, joined: Joined, again: bool) -> None:
+    """Started again, it asks anew; otherwise the caller waits on in the same queue."""
+    switch.clock = Clock(1 if again else 5)
+    call = switch.call(CALLER, LINE)
+    waiting(joined, call)
+    call.press("5")
+    told(call, "callback-confirm")
+    centre.serve.kill()
+    centre.serve.wait(20)
+    call.press("7")  # which ends the question; nobody hears of it
+    if again:
+        until(lambda: call.get("fsapp_flow_misses"), "the dialplan has taken the call back")
+        centre.start_serve(centre.listen)
+        type_(call, "callback-confirm", "1")
+        over(call)
+        assert len(all_tasks(centre)) == 1
+        return
+    found = waiting(joined, call, 2)
+    assert (found["fsapp_queue"], found["fsapp_reason"]) == ("helpdesk@fsapp", "fallback-service-line")
+    assert found.get("fsapp_block", "") == ""
+    call.press("5")  # nobody is there to ask
+    assert waiting(joined, call, 3)["fsapp_queue"] == "helpdesk@fsapp"
+
+
+def test_the_key_in_the_queue_of_an_agent(centre: Centre, switch: Switch, joined: Joined) -> None:
+    """A callback caller of a stage that offers it, on the way to the agent responsible."""
+    other = copy.deepcopy(centre.document)
+    other["campaign"]["renewals"]["stage"]["first-call"]["callback_key"] = "*"
+    version = centre.rules.load(other, note="", author="test", source="test").version
+    until(lambda: f"fsapp_rules_version {version:.1f}" in centre.get("/metrics"), "they are in force")
+    centre.import_contacts({CALLER: "1002"})
+    call = switch.call(CALLER, "+381115550100")
+    first = waiting(joined, call)
+    assert (first["fsapp_queue"], first["cc_exit_keys"]) == ("agent-1002@fsapp", "*")
+    call.press("*")
+    assert waiting(joined, call, 2)["fsapp_queue"] == "agent-1002@fsapp"
+    call.press("*")
+    type_(call, "callback-confirm", "1")
+    over(call)
+    [task] = tasks(centre)
+    assert (task.place, task.agent, task.contact) == ("renewals/first-call", "1002", first["fsapp_contact"])
+    assert task.base_score == int(first["cc_base_score"])
+
+
+def test_where_no_callback_is_offered_no_key_leads_out(switch: Switch, joined: Joined) -> None:
+    call = switch.call(CALLER, "+381115550200")
+    assert not waiting(joined, call).get("cc_exit_keys")
+
+
+def test_a_call_made_for_a_task_has_no_key(centre: Centre, switch: Switch, joined: Joined) -> None:
+    now = datetime.now(UTC)
+    task = Task("t1", TaskKind.REQUESTED, CALLER, "helpdesk", now, now + timedelta(hours=1), now)
+    Tasks(centre.client).change(CALLER, lambda known: made(known, task))
+    call = switch.call(CALLER, LINE, variables=[("fsapp_task", "t1")])
+    found = waiting(joined, call)
+    assert (found["fsapp_reason"], found.get("cc_exit_keys")) == ("task", None)

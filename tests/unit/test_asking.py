@@ -113,9 +113,10 @@ def test_a_number_that_is_not_called_is_said_to_be_so_and_asked_again(typed: str
 def test_nothing_and_wrong_keys_end_it() -> None:
     assert run(flow(), "")[1][0].prompts[0] == "no-input"
     assert run(flow(), "7")[1][0].prompts[0] == "invalid"
-    assert run(flow(), "", "7", "")[1][0].prompts[0] == "no-input"
-    assert run(flow(), "", "7", "", "")[1] == (Queue("vip"),)
+    assert run(flow(), "", "7", "")[1] == (Queue("vip"),)
     assert run(flow(), "2", "#", "", "")[1] == (Queue("vip"),)
+    assert run(flow(), *["2", "0601112223#"] * 3)[1][0].prompts[0] == "callback-number"
+    assert run(flow(), *["2", "0601112223#"] * 3, "2")[1] == (Queue("vip"),)
 
 
 @pytest.mark.parametrize(("given", "said"), [(Noted(), "callback-noted"), (Already(), "callback-already")])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsapp.core.flow.state import left
 from fsapp.core.model import REASONS, CallClass, Decision, Target
 from fsapp.core.visit import (
     HEADERS,
@@ -75,3 +76,24 @@ def test_ids_sort_by_time() -> None:
     ids = [event_id(1_700_000_000.0 + step / 1000, 2**48 - 1 - step) for step in range(100)]
     assert ids == sorted(ids)
     assert {len(text) for text in ids} == {26}
+
+
+def test_who_left_by_the_key_has_not_tried_that_queue() -> None:
+    decision = replace(DECIDED, tried=("agent-1002@fsapp", "renewals.first-call@fsapp"))
+    flow = {"fsapp_flow": "main", "fsapp_block": "callback", "fsapp_flow_language": "hu"}
+
+    def arrival(**more: str):
+        return read_arrival(from_variables(back(decision, **flow, **more).get), "RS")
+
+    asked = arrival(cc_cause="cancel", cc_cancel_reason="EXIT_WITH_KEY")
+    assert asked.asked and asked.call.earlier is not None
+    assert (asked.call.earlier.tried, asked.call.earlier.asked) == (("agent-1002@fsapp",), True)
+    # What is noted of the flow before stays, and is not gone on in.
+    assert asked.flow is not None
+    assert (asked.flow.flow, asked.flow.language) == ("", "hu")
+    assert left(asked.flow) == {"fsapp_block": ""}
+    # The switch keeps the reason of an earlier stay.
+    for cause, reason in (("answered", "EXIT_WITH_KEY"), ("cancel", "TIMEOUT"), ("", "EXIT_WITH_KEY")):
+        other = arrival(cc_cause=cause, cc_cancel_reason=reason)
+        assert not other.asked and other.call.earlier is not None and other.flow is not None
+        assert (other.call.earlier.tried, other.flow.flow) == (decision.tried, "main")

@@ -1,8 +1,8 @@
 """What a caller is asked who wants to be called back: on which number. Pure; where it leads is for `steps`.
 
 The caller's own number is offered if it may be dialled, and confirmed or another one typed; without one a number is
-typed at once. Only what may be dialled is ever asked for (`dialling.refusal`). Every key and every silence uses up a
-try, so that it ends whatever is typed.
+typed at once. Only what may be dialled is ever asked for (`dialling.refusal`). Every number typed, every wrong key and
+every silence uses up a try, so that it ends whatever is done.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import phonenumbers
 
 from fsapp.core.dialling import refusal
 from fsapp.core.flow.actions import Action, Already, Collect, Digits, Failed, Given, Noted, Refused, Request, Say
-from fsapp.core.flow.blocks import Block
+from fsapp.core.flow.blocks import Block, Flow, Kind
 from fsapp.core.flow.situation import Situation
-from fsapp.core.flow.state import State
+from fsapp.core.flow.state import ASKING, State
 from fsapp.core.model import PhoneNumber
 from fsapp.core.numbers import normalise
 from fsapp.core.speech import say_digits
 
-__all__ = ["NEXT", "OTHERWISE", "Turn", "asked", "offered", "question"]
+__all__ = ["NEXT", "OTHERWISE", "Turn", "asked", "flow_at", "offered", "question"]
 
 NEXT, OTHERWISE = "next", "otherwise"
 LONGEST = 20  # digits: fifteen of E.164 behind the longest way to dial abroad
+LIMIT_S, TRIES = 180, 2  # of somebody who could be waiting meanwhile
 _YES, _OTHER = "1", "2"
 
 
@@ -34,6 +35,13 @@ class Turn(NamedTuple):
     state: State
     actions: tuple[Action, ...]
     way: str | None = None
+
+
+def flow_at(place: str) -> Flow:
+    """What is asked of somebody who has pressed the key in a queue of this stage or line; its end is the queue."""
+    back = Block("back", Kind.QUEUE)
+    ask = Block(ASKING, Kind.CALLBACK, line=place, otherwise=back.id, tries=TRIES)
+    return Flow("", place, ask.id, {ask.id: ask, back.id: back}, limit_s=LIMIT_S)
 
 
 def offered(situation: Situation) -> str | None:
@@ -56,36 +64,30 @@ def asked(block: Block, state: State, given: Given, situation: Situation) -> Tur
         said = "callback-noted" if isinstance(given, Noted) else "callback-already"
         return Turn(state, (Say((said,), state.language),), NEXT)
     if isinstance(given, Refused):
-        return _again(block, replace(state, typed=None), situation, "callback-refused")
+        return _ask(block, replace(state, typed=None, tries=state.tries + 1), "callback-refused")
     if isinstance(given, Failed):
         return Turn(state, (Say(("callback-failed",), state.language),), OTHERWISE)
     if not isinstance(given, Digits):
-        return _again(block, state, situation)
+        return _ask(block, replace(state, tries=state.tries + 1))
     # The key that ends an input is among the digits where it cut a prompt short.
     text = given.text.partition("#")[0]
-    if state.typed is None:
-        return _typed(block, state, text, situation)
-    if text == _YES:
+    if state.typed is not None and text == _YES:
         return Turn(state, (Request(state.typed, block.line),))
-    if text == _OTHER:
-        return _again(block, replace(state, typed=None), situation)
-    return _again(block, state, situation, "invalid" if text else "no-input")
-
-
-def _typed(block: Block, state: State, text: str, situation: Situation) -> Turn:
-    if not text:
-        return _again(block, state, situation, "no-input")
+    if state.typed is not None and text == _OTHER:
+        return _ask(block, replace(state, typed=None))
+    state = replace(state, tries=state.tries + 1)
+    if not text or state.typed is not None:
+        return _ask(block, state, "invalid" if text else "no-input")
     number = _dialled(normalise(text, situation.region), situation) if _digits(text) else None
     if number is None:
-        return _again(block, state, situation, "callback-refused")
+        return _ask(block, state, "callback-refused")
     state = replace(state, typed=number)
     return Turn(state, (question(block, state),))
 
 
-def _again(block: Block, state: State, situation: Situation, *why: str) -> Turn:
-    """Once more, unless the tries are over; that the caller's own number was offered is one more."""
-    state = replace(state, tries=state.tries + 1)
-    if state.tries >= block.tries + (offered(situation) is not None):
+def _ask(block: Block, state: State, *why: str) -> Turn:
+    """Once more, unless the tries are over."""
+    if state.tries >= block.tries:
         return Turn(state, (), OTHERWISE)
     return Turn(state, (question(block, state, before=why),))
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from fsapp.core.clean import clean_name
 
-__all__ = ["MAX_PATH", "NO_STATE", "State", "clean_value", "left", "read_state", "written"]
+__all__ = ["ASKING", "MAX_PATH", "NO_STATE", "State", "asking", "clean_value", "left", "read_state", "written"]
 
+ASKING = "callback"  # the block of those who have pressed a queue's key
 MAX_PATH = 200      # blocks a caller may go through
 MAX_VALUE = 64
 MAX_VALUES = 20
@@ -25,7 +26,7 @@ class State:
     """`block`: where the caller is; `path`: the blocks behind, this one included; `tries`: those that failed here.
 
     `typed`: digits that wait to be confirmed. `language`: None while none was chosen. `version`: of the rules
-    it began with.
+    it began with. An empty `flow`: what is asked of somebody who has pressed a queue's key.
     """
 
     flow: str
@@ -49,7 +50,12 @@ def clean_value(text: str) -> str:
 
 
 def written(state: State) -> dict[str, str]:
-    """The variables of a call that hold where its caller is. Of a long path the end is kept."""
+    """The variables of a call that hold where its caller is. Of a long path the end is kept.
+
+    At a queue's key it is the block alone: the others are of the flow that the caller came through before.
+    """
+    if not state.flow:
+        return {"fsapp_block": state.block}
     values = ";".join(f"{name}={value}" for name, value in list(state.values.items())[:MAX_VALUES])
     path = ",".join(state.path)
     if len(path) > _MAX_TEXT:
@@ -65,13 +71,22 @@ def left(state: State) -> dict[str, str]:
     return {**written(state), "fsapp_block": ""}
 
 
+def asking(found: Mapping[str, str]) -> State:
+    """Where the caller is who has pressed a queue's key: at the beginning, in the language of the flow before."""
+    return State("", ASKING, language=_language(found))
+
+
+def _language(found: Mapping[str, str]) -> str | None:
+    language = found.get("fsapp_flow_language", "")
+    return language if _NAME.match(language) else None
+
+
 def read_state(found: Mapping[str, str]) -> State | None:
     """Where a call's variables say that its caller is; None where they do not say it. Tries begin anew."""
     flow, block = found.get("fsapp_flow", ""), found.get("fsapp_block", "")
     if not _NAME.match(flow) or not _NAME.match(block):
         return None
     version = found.get("fsapp_flow_rules", "")
-    language = found.get("fsapp_flow_language", "")
     values = {}
     for item in found.get("fsapp_flow_values", "").split(";")[:MAX_VALUES]:
         name, _, value = item.partition("=")
@@ -80,5 +95,5 @@ def read_state(found: Mapping[str, str]) -> State | None:
     path = [name for name in found.get("fsapp_flow_path", "").split(",") if _NAME.match(name)]
     return State(
         flow, block, int(version) if version.isdecimal() and len(version) < 16 else 0,
-        language if _NAME.match(language) else None, values, tuple(path[-MAX_PATH:]),
+        _language(found), values, tuple(path[-MAX_PATH:]),
     )

@@ -1,0 +1,150 @@
+"""The key in a queue on a real switch: asked back on which number, the place kept, nobody lost without fsapp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from subprocess import Popen
+
+import pytest
+from app import App
+from desk import Desk
+from machine import Switch, wait_until
+from phone import Phone
+
+from fsapp.core.task import Task
+from fsapp.settings import Settings
+from fsapp.state.connection import connect
+from fsapp.state.tasks import Tasks
+
+LINE, QUEUE, CALLER = "0115550300", "helpdesk@fsapp", "+381641111111"
+DEADLINE_S = 30
+Fsapp = Callable[..., Popen[bytes]]
+
+
+def tasks(redis_server) -> list[Task]:
+    return list(Tasks(connect(Settings(redis_url=redis_server.url))).every(over=True))
+
+
+def press(switch: Switch, call: str, keys: str) -> None:
+    assert switch.cli(f"uuid_recv_dtmf {call} {keys}").startswith("+OK")
+
+
+def asked(switch: Switch, call: str, prompt: str) -> None:
+    """Until the caller is asked this."""
+    wait_until(lambda: switch.variable(call, "current_application") == "play_and_get_digits"
+               and f"/{prompt}.wav" in (switch.variable(call, "current_application_data") or ""), f"asked {prompt}")
+
+
+def test_the_place_is_kept_for_who_is_called_back(
+    switch: Switch, fsapp: Fsapp, redis_server, phone: Phone,
+) -> None:
+    fsapp()
+    phone.call(LINE, caller=CALLER)
+    phone.wait_for(200)
+    member = switch.wait_waiting(QUEUE)
+    call = member["session_uuid"]
+    assert switch.variable(call, "cc_exit_keys") == "5"
+    press(switch, call, "1")  # not a key of the queue's
+    press(switch, call, "55")  # impatient: what was pressed before the question is no answer
+    asked(switch, call, "callback-confirm")
+    assert switch.variable(call, "cc_exit_key") == "5"
+    assert switch.waiting(QUEUE) == []
+    press(switch, call, "2")
+    asked(switch, call, "callback-enter")
+    press(switch, call, "0641234567#")
+    asked(switch, call, "callback-confirm")
+    press(switch, call, "1")
+    phone.wait_end()
+    [task] = tasks(redis_server)
+    assert (task.number, task.place, task.caller_id) == ("+381641234567", "helpdesk", "+381115550300")
+    assert task.since is not None
+    # As the switch has it: the score of the call, and a second more for each one since it was answered.
+    assert abs(task.since.timestamp() - int(member["system_epoch"])) <= 1
+    waited_s = int(member["joined_epoch"]) - int(member["system_epoch"])
+    assert int(member["base_score"]) == (task.base_score or 0) + waited_s
+
+
+def test_who_confirms_nothing_goes_on_in_the_same_place(
+    switch: Switch, fsapp: Fsapp, redis_server, phone: Phone,
+) -> None:
+    fsapp()
+    phone.call(LINE, caller=CALLER)
+    phone.wait_for(200)
+    first = switch.wait_waiting(QUEUE)
+    call = first["session_uuid"]
+    press(switch, call, "5")
+    asked(switch, call, "callback-confirm")
+    press(switch, call, "7")
+    asked(switch, call, "invalid")
+    press(switch, call, "7")
+    again = switch.wait_waiting(QUEUE)
+    assert again["session_uuid"] == call
+    assert switch.variable(call, "cc_base_score") == "101003540"
+    waited_s = int(again["joined_epoch"]) - int(first["joined_epoch"])
+    assert int(again["base_score"]) == int(first["base_score"]) + waited_s
+    assert switch.variable(call, "fsapp_block") is None
+    assert switch.variable(call, "fsapp_tried") == QUEUE
+    assert tasks(redis_server) == []
+
+
+def test_the_key_while_a_phone_rings_for_the_caller(
+    switch: Switch, fsapp: Fsapp, redis_server, phone: Phone, agent: Desk,
+) -> None:
+    """The key wins: the phone stops ringing, and the agent is free for others."""
+    fsapp()
+
+    def row() -> dict[str, str]:
+        lines = switch.cli("callcenter_config agent list 1004").splitlines()
+        return dict(zip(lines[0].split("|"), lines[1].split("|"), strict=False))
+
+    phone.call(LINE, caller=CALLER)
+    phone.wait_for(200)
+    wait_until(lambda: row()["state"] == "Receiving", "the agent's phone rings")
+    [call] = [line.split(",")[0] for line in switch.cli("show channels").splitlines() if "sofia/trunks/" in line]
+    press(switch, call, "5")
+    asked(switch, call, "callback-confirm")
+    wait_until(lambda: row()["state"] == "Waiting", "the agent is free again")
+    assert row()["no_answer_count"] == "0"
+    press(switch, call, "1")
+    phone.wait_end()
+    assert [task.number for task in tasks(redis_server)] == [CALLER]
+
+
+def presses(switch: Switch, call: str, queue: str) -> None:
+    """The key, and where that leads: as another member of the same queue."""
+    before = switch.wait_waiting(queue)["uuid"]
+    press(switch, call, "5")
+    wait_until(lambda: any(one["uuid"] != before for one in switch.waiting(queue)), f"again in {queue}")
+    assert switch.wait_waiting(queue)["session_uuid"] == call
+
+
+def test_the_key_loses_nobody_while_fsapp_is_away(
+    switch: Switch, fsapp: Fsapp, redis_server, phone: Phone,
+) -> None:
+    """The caller stays in the queue; with fsapp back the key is one again."""
+    process = fsapp()
+    phone.call(LINE, caller=CALLER)
+    phone.wait_for(200)
+    call = switch.wait_waiting(QUEUE)["session_uuid"]
+    process.kill()
+    process.wait(DEADLINE_S)
+    presses(switch, call, QUEUE)
+    assert switch.variable(call, "cc_base_score") == "101003540"
+    fsapp()
+    press(switch, call, "5")
+    asked(switch, call, "callback-confirm")
+    press(switch, call, "1")
+    phone.wait_end()
+    assert [task.number for task in tasks(redis_server)] == [CALLER]
+
+
+@pytest.mark.parametrize("queue", ["agent-1004@fsapp", QUEUE])
+def test_the_key_loses_nobody_where_the_dialplan_is_alone(switch: Switch, phone: Phone, queue: str) -> None:
+    """An agent's queue is not left for it either: the wait there is not over."""
+    with switch.without_python():
+        phone.call(LINE, caller=CALLER)
+        with App(switch.app_port) as app:
+            call = app.route(queue, cc_exit_keys="5")["Unique-ID"]
+        phone.wait_for(200)
+        presses(switch, call, queue)
+        presses(switch, call, queue)
