@@ -11,8 +11,9 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -23,7 +24,12 @@ import redis
 from rich.console import Console
 from rich.progress import Progress
 
+from fsapp.cli.author import author
+from fsapp.core.dialling import refusal
+from fsapp.core.numbers import normalise
 from fsapp.core.rules import Rules
+from fsapp.core.task import Task
+from fsapp.core.task_making import imported
 from fsapp.errors import ContactsError
 from fsapp.state.contact_file import BadRow, ContactFile
 from fsapp.state.contacts import Entry
@@ -101,11 +107,25 @@ class Job:
         task = self._progress.add_task("importing", total=self._good)
         good.seek(0)
         waiting = iter(msgpack.Unpacker(good))
-        with Import(self._client, self._stage_id, reopen=self._reopen) as bulk:
+        with Import(self._client, self._stage_id, reopen=self._reopen, task_of=self._task_of()) as bulk:
             while rows := [(number, Entry(*values)) for number, values in islice(waiting, CHUNK)]:
                 bulk.write(rows)
                 self._progress.update(task, advance=len(rows))
         return bulk.written
+
+    def _task_of(self) -> Callable[[str, Entry], Task | None]:
+        """What makes the task of a contact that is due at a time; None for one whose time is over or not dialled."""
+        rules, now, by = self._rules, datetime.now(UTC), author()
+
+        def task_of(number: str, entry: Entry) -> Task | None:
+            known = normalise(number, rules.region)
+            if entry.due_at is None or refusal(known, rules.dialling, rules.numbers, rules.lists) is not None:
+                return None
+            task = imported(number, rules.stages[self._stage_id], rules, now, entry.due_at, agent=entry.agent,
+                            made_by=by, name=entry.name)
+            return task if task.expires_at > now else None
+
+        return task_of
 
     def _say(self, contact_file: ContactFile, written: Written, bad: IO[str], as_json: bool) -> None:
         imported = written.added + written.updated
@@ -114,7 +134,7 @@ class Job:
                 "file": contact_file.name, "stage": self._stage_id, "encoding": contact_file.encoding,
                 "delimiter": contact_file.delimiter, "fields": contact_file.own, "dry_run": self._dry_run,
                 "rows": self._good + self._bad, "good": self._good, "imported": imported, "added": written.added,
-                "updated": written.updated, "still_closed": written.closed,
+                "updated": written.updated, "still_closed": written.closed, "tasks": written.tasks,
             }
             _print_json(said, bad)
         elif self._dry_run and (self._skip_bad or not self._bad):
@@ -122,6 +142,8 @@ class Job:
         elif self._skip_bad or not self._bad:
             how = f"{written.added} new, {written.updated} updated"
             click.echo(f"{self._stage_id}: {imported} contacts imported, {how}")
+            if written.tasks:
+                click.echo(f"{written.tasks} of them are called at their time (`fsapp tasks list --kind imported`)")
             if written.closed:
                 click.echo(f"{written.closed} of them stay closed (--reopen opens them)")
             if self._bad:

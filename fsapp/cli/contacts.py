@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 import redis
 
+from fsapp.cli.task_reading import change
+from fsapp.core import task_life
 from fsapp.core.clean import clean_number
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import Rules, Stage, StageKind
@@ -161,6 +163,7 @@ def remove(
     removed = Contacts(client).remove(key, stage_id)
     if not removed:
         raise _no_contact(client, key, stage_id)
+    _end_tasks(client, key, removed, "contact-removed")
     if as_json:
         click.echo(json.dumps({"number": key, "removed": removed}))
     else:
@@ -173,10 +176,18 @@ def _set_open(obj: Any, number: str, stage_id: str, as_json: bool, *, open_: boo
     changed = Contacts(client).set_open(key, stage_id, open_)
     if changed is None:
         raise _no_contact(client, key, stage_id)
+    if not open_:
+        _end_tasks(client, key, [stage_id], "contact-closed")
     if as_json:
         click.echo(json.dumps({"number": key, "contact": f"{stage_id}/{key}", "open": open_, "changed": changed}))
     else:
         click.echo(f"{key} in {stage_id} is {'open' if open_ else 'closed'}{'' if changed else ' already'}")
+
+
+def _end_tasks(client: redis.Redis, key: str, stages: Collection[str], why: str) -> None:
+    """Whoever is no open contact any more is not called as one."""
+    ids = {f"{stage}/{key}" for stage in stages}
+    change(client, key, lambda known: task_life.contact_over(known, ids, why, datetime.now(UTC)))
 
 
 def _client(obj: Any, *, check: bool = False) -> redis.Redis:

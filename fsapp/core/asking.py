@@ -12,6 +12,7 @@ from fsapp.core.model import Call, CallClass
 from fsapp.core.route import score_of
 from fsapp.core.rules import Line, Rules, Stage, agent_queue, group_queue
 from fsapp.core.task import Task, TaskKind
+from fsapp.core.task_making import expires_at
 
 __all__ = ["AFTER_S", "requested"]
 
@@ -33,7 +34,7 @@ def requested(
     rule = place.calling_back
     return Task(
         id_, TaskKind.REQUESTED, number, place.id, now + timedelta(seconds=AFTER_S),
-        now + timedelta(seconds=rule.expires_s), now,
+        expires_at(place, rules, now), now,
         agent=_whose(queue, rules.agents, rules, agent_queue), group=_whose(queue, rules.groups, rules, group_queue),
         caller_id=call.called.e164, contact=earlier.contact if earlier else None, base_score=score, since=since,
         tries_left=rule.tries, made_by="caller", name=call.name, language=language,

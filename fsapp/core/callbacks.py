@@ -21,10 +21,11 @@ from fsapp.core.floor_facts import is_callers
 from fsapp.core.model import CallClass
 from fsapp.core.numbers import normalise
 from fsapp.core.placeholder import CUSTOMER, PLACE, TASK, Standing, is_placeholders
-from fsapp.core.rules import Line, Rules, Stage, agent_queue, group_queue
+from fsapp.core.rules import Rules, agent_queue, group_queue
 from fsapp.core.score import base_score
 from fsapp.core.task import Task, TaskKind
 from fsapp.core.task_life import kept_score, unstuck_at, waiting
+from fsapp.core.task_making import caller_id
 
 __all__ = ["PER_AGENT", "End", "Plan", "Start", "caller_id_of", "planned", "variables_of"]
 
@@ -167,14 +168,7 @@ def caller_id_of(task: Task, rules: Rules) -> str | None:
     if task.caller_id in rules.numbers:
         return task.caller_id
     place = rules.place(task.place)
-    if isinstance(place, Stage):
-        return next((number for number in place.numbers if number in rules.numbers), None)
-    if not isinstance(place, Line):
-        return None
-    leading = (
-        number.number for number in rules.numbers.values()
-        if number.line == place or (number.flow is not None and number.flow.line == place.name))
-    return next(leading, next(iter(rules.numbers), None))
+    return caller_id(place, rules) if place is not None else None
 
 
 def variables_of(start: Start, place: str, rules: Rules, switch: str) -> dict[str, str]:

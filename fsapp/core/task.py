@@ -62,6 +62,7 @@ class Task:
     next. `caller_id`: the number of ours that the customer sees. `base_score` and `since`: the place in the queue that
     is kept, as the score of one who has waited since then; None: what a callback has. `tries_left`: after those there
     are. `call`: the uuid of the call that stands in the queue for it now. `closed_at` and `why`: of one not open.
+    `batch`: of the import that has made it (`state.imports`), 0 for none.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Task:
     call: str | None = None
     closed_at: datetime | None = None
     why: str = ""
+    batch: int = 0
 
     @property
     def open(self) -> bool:

@@ -6,21 +6,21 @@ All functions take the tasks of ONE customer and give the new ones, with the eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from fsapp.core.calling_back import CallingBack
 from fsapp.core.dialling import may_call_at
-from fsapp.core.rules import Line, Rules
+from fsapp.core.rules import Line, Rules, Stage
 from fsapp.core.schedule import Schedule
 from fsapp.core.score import MAX_SCORE
 from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
 
 __all__ = [
-    "ASKED", "KEPT", "Changed", "assigned", "cancelled", "expired", "hours", "kept_score", "made", "placed", "reached",
-    "rule_of", "tried", "unstuck_at", "waiting",
+    "ASKED", "KEPT", "Changed", "assigned", "bounded", "cancelled", "contact_over", "expired", "hours", "hours_of",
+    "kept_score", "made", "made_event", "placed", "reached", "rule_of", "tried", "unstuck_at", "waiting",
 ]
 
 # Callbacks: of these a customer has one at most at each place.
@@ -45,7 +45,11 @@ def rule_of(task: Task, rules: Rules) -> CallingBack:
 
 def hours(task: Task, rules: Rules) -> tuple[Schedule, ...]:
     """The schedules that must all be open for the customer to be called: the dialler's and the line's."""
-    place = rules.place(task.place)
+    return hours_of(rules.place(task.place), rules)
+
+
+def hours_of(place: Stage | Line | None, rules: Rules) -> tuple[Schedule, ...]:
+    """The same for whatever is done for a place."""
     names = (rules.dialling.schedule, place.schedule if isinstance(place, Line) else None)
     return tuple(rules.schedules[name] for name in names if name in rules.schedules)
 
@@ -61,14 +65,14 @@ def made(tasks: Sequence[Task], new: Task) -> Changed:
         return Changed(tuple(tasks), again)
     same = next((old for old in tasks if old.open and old.kind in ASKED and old.place == new.place), None)
     if new.kind not in ASKED or same is None:
-        return Changed(_bounded((*tasks, new)), new, (_told(new, "made", new.made_at),))
+        return Changed(bounded((*tasks, new)), new, (_told(new, "made", new.made_at),))
     if same.kind is TaskKind.LOST and new.kind is TaskKind.REQUESTED and same.call is None:
         earlier = same.since is not None and (new.since is None or same.since < new.since)
         kept = {"base_score": same.base_score, "since": same.since} if earlier else {}
         over = _closed(same, TaskState.CANCELLED, "asked-for", new.made_at)
         new = replace(new, **kept)
         return Changed(
-            _bounded((*_with(tasks, over), new)), new,
+            bounded((*_with(tasks, over), new)), new,
             (_told(over, "closed", new.made_at), _told(new, "made", new.made_at)))
     return Changed(tuple(tasks), same)
 
@@ -142,6 +146,12 @@ def cancelled(tasks: Sequence[Task], id_: str, why: str, now: datetime) -> Chang
     return _ended(tasks, lambda task: task.id == id_, why, now)
 
 
+def contact_over(tasks: Sequence[Task], contacts: Collection[str], why: str, now: datetime) -> Changed:
+    """These contacts (by id) are closed or gone: what a file or an agent has planned with them is not to be done."""
+    planned = (TaskKind.IMPORTED, TaskKind.AGAIN)
+    return _ended(tasks, lambda task: task.kind in planned and task.contact in contacts, why, now)
+
+
 def expired(tasks: Sequence[Task], now: datetime) -> Changed:
     """Ends those whose time is over, unless a call stands for them: that one is let finish."""
     return _ended(tasks, lambda task: task.expires_at <= now and task.call is None, "", now, TaskState.EXPIRED)
@@ -179,11 +189,16 @@ def _with(tasks: Iterable[Task], new: Task) -> tuple[Task, ...]:
     return tuple(new if task.id == new.id else task for task in tasks)
 
 
-def _bounded(tasks: Sequence[Task]) -> tuple[Task, ...]:
+def bounded(tasks: Sequence[Task]) -> tuple[Task, ...]:
     """Those that are open, and the newest of those that are over."""
     over = [task.id for task in tasks if not task.open]
     gone = set(over[:max(0, len(tasks) - KEPT)])
     return tuple(task for task in tasks if task.id not in gone)
+
+
+def made_event(task: Task) -> dict[str, Any]:
+    """The event that tells of a new task."""
+    return _told(task, "made", task.made_at)
 
 
 def _told(task: Task, what: str, at: datetime) -> dict[str, Any]:

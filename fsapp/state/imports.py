@@ -7,7 +7,7 @@ stays pending without a lease: the next one takes it back first. Does not read f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,41 +15,50 @@ from types import TracebackType
 
 import redis
 
+from fsapp.core.task import Task
 from fsapp.errors import StateError, StateRefused
 from fsapp.log import get_logger
 from fsapp.state import keys, scripts
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import Entry, Visibility, pack, unpack
+from fsapp.state.task_import import TaskImport, remove_batches
 
 __all__ = ["CHUNK", "Import", "Written"]
 
 CHUNK = 1000
 _ATTEMPTS = 20
 _log = get_logger("contacts")
+TaskOf = Callable[[str, Entry], Task | None]
 
 
 @dataclass(slots=True)
 class Written:
-    """What an import did: contacts that are new, that replaced one, and those among them that stay closed."""
+    """What an import did: contacts that are new, that replaced one, those among them that stay closed; tasks made."""
 
     added: int = 0
     updated: int = 0
     closed: int = 0
+    tasks: int = 0
 
 
 class Import:
     """One import into one stage: `with Import(client, "renewals/first-call") as bulk: bulk.write(rows)`.
 
     Leaving the block makes everything visible at once; leaving it by an exception takes everything back. A contact
-    that is there already keeps when it was attempted, and stays closed unless `reopen`. Of two imports of one contact
+    that is there already keeps when it was attempted, and stays closed unless `reopen`. `task_of` makes the task of a
+    contact with a time, or None: it is seen and taken back with the contacts. Of two imports of one contact
     the one that wrote it last wins. Raises StateUnavailable or StateRefused when Redis does not do it.
     """
 
-    def __init__(self, client: redis.Redis, stage_id: str, *, reopen: bool = False) -> None:
+    def __init__(
+        self, client: redis.Redis, stage_id: str, *, reopen: bool = False, task_of: TaskOf | None = None,
+    ) -> None:
         self._client = client
         self._stage_id = stage_id
         self._reopen = reopen
+        self._task_of = task_of
         self._batch = 0
+        self._tasks: TaskImport | None = None
         self._touched: list[str] = []
         self._replaced: list[str] = []
         self._begin = client.register_script(scripts.BEGIN_IMPORT)
@@ -62,6 +71,7 @@ class Import:
         with redis_faults(self._client):
             self._sweep()
             self._batch = int(self._begin(keys=[keys.IMPORTS, keys.LEASE_PREFIX], args=[keys.LEASE_S]))
+        self._tasks = TaskImport(self._client, self._batch) if self._task_of is not None else None
         return self
 
     def __exit__(
@@ -74,6 +84,9 @@ class Import:
             if not self._end(self._batch, whole=True):
                 raise _interrupted()
         self._tidy()
+        if self._tasks is not None:
+            self.written.tasks = self._tasks.made
+            self._tell_of(self._tasks)
 
     def write(self, rows: Sequence[tuple[str, Entry]]) -> None:
         """Write contacts: pairs of number and entry, no number twice, best CHUNK at a time."""
@@ -93,11 +106,13 @@ class Import:
         visibility = Visibility.parse(state)
         args: list[object] = [keys.LEASE_S]
         earlier: list[Entry | None] = []
+        merged: list[tuple[str, Entry]] = []
         for (number, entry), value in zip(rows, seen, strict=True):
             entries = _readable(number, value) if value else {}
             old = entries.get(self._stage_id)
             shown = visibility.of(old)
-            entries[self._stage_id] = self._merged(entry, old, shown, visibility)
+            merged.append((number, self._merged(entry, old, shown, visibility)))
+            entries[self._stage_id] = merged[-1][1]
             earlier.append(shown)
             if old is not None:
                 self._replaced.append(number)
@@ -110,7 +125,25 @@ class Import:
         for place, shown in enumerate(earlier):
             if place not in missed:
                 self._count(shown)
+        self._make_tasks([
+            (number, entry) for place, (number, entry) in enumerate(merged) if place not in missed])
         return [rows[place] for place in changed]
+
+    def _make_tasks(self, rows: Sequence[tuple[str, Entry]]) -> None:
+        """Of contacts that are open and have a time. Before the import is seen, so that both are seen at once."""
+        if self._tasks is None or self._task_of is None:
+            return
+        due = [(number, entry) for number, entry in rows if entry.open and entry.due_at is not None]
+        tasks = [task for number, entry in due if (task := self._task_of(number, entry)) is not None]
+        if not self._tasks.write(tasks):
+            raise _interrupted()
+
+    def _tell_of(self, tasks: TaskImport) -> None:
+        """The events of tasks that are there already: a failure here fails nothing."""
+        try:
+            tasks.finished()
+        except StateError as error:
+            _log.warning("tasks_not_told", batch=self._batch, error=str(error))
 
     def _merged(self, entry: Entry, old: Entry | None, shown: Entry | None, visibility: Visibility) -> Entry:
         if old is None:
@@ -139,6 +172,8 @@ class Import:
             with redis_faults(self._client):
                 self._client.delete(keys.import_lease(self._batch))
                 self._rewrite(map(keys.contacts, self._touched), {self._batch})
+                if self._tasks is not None:
+                    self._tasks.take_back()
                 self._end(self._batch)
         except StateError as error:
             _log.warning("import_left_for_the_next", batch=self._batch, error=str(error))
@@ -158,6 +193,7 @@ class Import:
         if dead:
             _log.info("import_taken_back", batches=sorted(dead))
             self._rewrite(self._client.scan_iter(match=keys.ALL_CONTACTS, count=CHUNK), dead)
+            remove_batches(self._client, None, dead)
             for batch in dead:
                 self._end(batch)
 

@@ -22,7 +22,7 @@ from fsapp.state.availability import unpack_availability
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import ALL_VISIBLE, Visibility, unpack
 from fsapp.state.known import UNREADABLE, life_ms, pack_rights, pack_sticky, unpack_rights, unpack_sticky
-from fsapp.state.task_record import unpack_tasks
+from fsapp.state.task_record import shown, unpack_tasks
 from fsapp.state.wire import Wire
 
 __all__ = ["Store"]
@@ -104,7 +104,7 @@ class Store:
             self._read(keys.rights, number, rights, _rights) if rights else (),
             (self._read(keys.sticky, number, sticky, _sticky) or None) if sticky else None,
             availability=self.availability,
-            tasks=self._read(keys.tasks, number, tasks, _tasks) if tasks else (),
+            tasks=self._read(keys.tasks, number, tasks, self._tasks) if tasks else (),
         )
 
     def _read(self, key_of: Any, number: str, value: bytes, decode: Any) -> Any:
@@ -130,6 +130,9 @@ class Store:
                 ))
         return tuple(found)
 
+    def _tasks(self, number: str, value: bytes) -> tuple[Task, ...]:
+        return shown(unpack_tasks(number, value), self.visibility)
+
     def _change_rights(self, number: str, agent: str, right: Right | None) -> None:
         key = keys.rights(number)
         for _ in range(_ATTEMPTS):
@@ -147,10 +150,6 @@ class Store:
 
 def _rights(_number: str, value: bytes) -> tuple[Right, ...]:
     return unpack_rights(value)
-
-
-def _tasks(number: str, value: bytes) -> tuple[Task, ...]:
-    return unpack_tasks(number, value)
 
 
 def _sticky(_number: str, value: bytes) -> Sticky:

@@ -13,8 +13,9 @@ from typing import Any
 import msgpack
 
 from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
+from fsapp.state.contacts import Visibility
 
-__all__ = ["pack_tasks", "unpack_tasks"]
+__all__ = ["pack_tasks", "shown", "unpack_tasks"]
 
 _TIMES = frozenset({"due_at", "expires_at", "made_at", "since", "closed_at"})
 _DEFAULTS = {field.name: field.default for field in fields(Task)}
@@ -56,3 +57,16 @@ def _unpacked(number: str, found: dict[str, Any]) -> Task:
         for id_, at, outcome, *more in known.get("tries", ())
     )
     return Task(number=number, **known)
+
+
+def shown(tasks: tuple[Task, ...], visibility: Visibility) -> tuple[Task, ...]:
+    """Those that readers see: none of an import that is not finished, and of one contact's only the last import's."""
+    if not any(task.batch for task in tasks):
+        return tasks
+    seen = tuple(task for task in tasks if not visibility.hides(task.batch))
+    last = {task.contact: task.batch for task in sorted(seen, key=_batch) if task.batch}
+    return tuple(task for task in seen if not task.batch or not task.open or task.batch == last[task.contact])
+
+
+def _batch(task: Task) -> int:
+    return task.batch

@@ -17,11 +17,12 @@ from fsapp.errors import StateRefused
 from fsapp.log import get_logger, mask
 from fsapp.state import keys
 from fsapp.state.connection import redis_faults
+from fsapp.state.contacts import Visibility
 from fsapp.state.known import UNREADABLE
 from fsapp.state.scripts import SWAP
-from fsapp.state.task_record import pack_tasks, unpack_tasks
+from fsapp.state.task_record import pack_tasks, shown, unpack_tasks
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "member_of"]
 
 _ATTEMPTS = 20
 _PAGE = 500
@@ -38,7 +39,8 @@ class Tasks:
     def of(self, number: str) -> tuple[Task, ...]:
         """A customer's tasks, oldest first; what cannot be read is logged and counts as none."""
         with redis_faults(self._client):
-            return self._read(number, self._client.get(keys.tasks(number)))
+            state, value = self._client.execute_command("MGET", keys.IMPORTS, keys.tasks(number))
+        return shown(self.read(number, value), Visibility.parse(state))
 
     def change(self, number: str, change: Callable[[Sequence[Task]], Changed]) -> Changed:
         """Make of a customer's tasks what `change` makes of them (once more if somebody was faster); what it made."""
@@ -46,7 +48,7 @@ class Tasks:
         for _ in range(_ATTEMPTS):
             with redis_faults(self._client):
                 seen = self._client.get(key) or b""
-            before = self._read(number, seen)
+            before = self.read(number, seen)
             changed = change(before)
             if changed.tasks == before:
                 return changed
@@ -91,16 +93,18 @@ class Tasks:
             page = wanted[place: place + _PAGE]
             numbers = list(dict.fromkeys(number for _member, number, _id in page))
             with redis_faults(self._client):
-                values = self._client.mget([keys.tasks(number) for number in numbers])
-            known = {
-                (number, task.id): task
-                for number, value in zip(numbers, values, strict=True) for task in self._read(number, value)
-            }
+                state, *values = self._client.execute_command(
+                    "MGET", keys.IMPORTS, *[keys.tasks(number) for number in numbers])
+            visibility = Visibility.parse(state)
+            found = {
+                number: self.read(number, value) for number, value in zip(numbers, values, strict=True)}
+            known = {(number, task.id): task for number, tasks in found.items() for task in tasks}
+            seen = {(number, task.id) for number, tasks in found.items() for task in shown(tasks, visibility)}
             for member, number, id_ in page:
                 task = known.get((number, id_))
                 if task is None or task.open is newest:
                     self._forget(list_, member, number, id_)
-                else:
+                elif (number, id_) in seen:
                     yield task
 
     def _list(self, number: str, before: Iterable[Task], after: Iterable[Task]) -> None:
@@ -111,16 +115,16 @@ class Tasks:
             pipeline = self._client.pipeline(transaction=False)
             for task in changed:
                 if task.open:
-                    pipeline.zadd(keys.TASKS_OPEN, {_member(number, task.id): task.due_at.timestamp()})
+                    pipeline.zadd(keys.TASKS_OPEN, {member_of(number, task.id): task.due_at.timestamp()})
                 else:
                     at = (task.closed_at or datetime.now(UTC)).timestamp()
-                    pipeline.zadd(keys.TASKS_OVER, {_member(number, task.id): at})
+                    pipeline.zadd(keys.TASKS_OVER, {member_of(number, task.id): at})
             pipeline.zremrangebyrank(keys.TASKS_OVER, 0, -keys.KEPT_TASKS - 1)
             pipeline.zremrangebyscore(keys.TASKS_OVER, "-inf", datetime.now(UTC).timestamp() - keys.TASKS_S)
             pipeline.execute()
 
     def _unlist(self, number: str, tasks: Iterable[Task]) -> None:
-        over = [_member(number, task.id) for task in tasks if not task.open]
+        over = [member_of(number, task.id) for task in tasks if not task.open]
         if over:
             with redis_faults(self._client):
                 self._client.zrem(keys.TASKS_OPEN, *over)
@@ -129,12 +133,14 @@ class Tasks:
         """Out of a list what is not so; unless it has become so meanwhile."""
         with redis_faults(self._client):
             self._client.zrem(list_, member)
-            again = next((task for task in self.of(number) if task.id == id_), None)
+            tasks = self.read(number, self._client.get(keys.tasks(number)))
+            again = next((task for task in tasks if task.id == id_), None)
             if again is not None and again.open is (list_ == keys.TASKS_OPEN):
                 at = again.due_at if again.open else again.closed_at or datetime.now(UTC)
-                self._client.zadd(list_, {_member(number, id_): at.timestamp()})
+                self._client.zadd(list_, {member_of(number, id_): at.timestamp()})
 
-    def _read(self, number: str, value: bytes | None) -> tuple[Task, ...]:
+    def read(self, number: str, value: bytes | None) -> tuple[Task, ...]:
+        """What a customer's key holds, unseen tasks included; nothing where it cannot be read, which is logged."""
         try:
             return unpack_tasks(number, value) if value else ()
         except UNREADABLE as error:
@@ -142,7 +148,8 @@ class Tasks:
             return ()
 
 
-def _member(number: str, id_: str) -> str:
+def member_of(number: str, id_: str) -> str:
+    """How a task stands in the lists."""
     return f"{number} {id_}"
 
 

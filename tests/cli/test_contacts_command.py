@@ -80,7 +80,8 @@ def test_import_says_json(imported):
     del said["file"]
     assert said == {
         "stage": "renewals/first-call", "encoding": "utf-8", "delimiter": ";", "fields": ["city"], "dry_run": False,
-        "rows": 2, "good": 2, "imported": 2, "added": 2, "updated": 0, "still_closed": 0, "bad": [],
+        "rows": 2, "good": 2, "imported": 2, "added": 2, "updated": 0, "still_closed": 0, "tasks": 0,
+        "bad": [],
     }
 
 
@@ -262,3 +263,42 @@ def test_who_is_not_there(fsapp, imported):
     for command, fault in said:
         done = fsapp("contacts", *command)
         assert (done.status, done.faults) == (1, [f"fsapp: {fault}"])
+
+
+def test_a_time_makes_a_task(fsapp, imported):
+    text = ("number,agent,due,timezone\n060 1234567,ana@example.com,2035-05-01 09:30,Europe/Belgrade\n"
+            "0611234567,,2035-05-01,\n0621234567,,,\n0631234567,,2020-05-01,\n+12025550123,,2035-05-01,\n")
+    done = imported(text)
+    assert "2 of them are called at their time (`fsapp tasks list --kind imported`)" in done.out.splitlines()
+    tasks = json.loads(fsapp("tasks", "list", "--json").out)["tasks"]
+    assert [(task["number"], task["agent"], task["due_at"]) for task in tasks] == [
+        ("+381611234567", None, "2035-05-01T00:00:00+00:00"), (N, "1001", "2035-05-01T07:30:00+00:00")]
+    assert {(task["kind"], task["campaign"], task["stage"]) for task in tasks} == {
+        ("imported", "renewals", "first-call")}
+    assert json.loads(imported(text, "--json").out)["tasks"] == 0
+
+
+def test_a_bad_time_is_told_by_line_and_nothing_is_planned(fsapp, imported):
+    done = imported("number,due\n0601234567,2035-05-01\n0611234567,tomorrow\n")
+    assert done.status == 1
+    assert done.faults[0].endswith("line 3: 'tomorrow' is no time: write for example 2030-05-01 09:30")
+    assert json.loads(fsapp("tasks", "list", "--state", "all", "--json").out)["tasks"] == []
+
+
+@pytest.mark.parametrize(("command", "why"), [("close", "contact-closed"), ("remove", "contact-removed")])
+def test_whoever_is_no_open_contact_any_more_is_not_called(fsapp, imported, command, why):
+    imported("number,due\n0601234567,2035-05-01\n")
+    fsapp("tasks", "add", N, "--line", "helpdesk", "--due", "1h")
+    assert fsapp("contacts", command, N, *INTO).status == 0
+    tasks = json.loads(fsapp("tasks", "list", "--state", "all", "--json").out)["tasks"]
+    assert [(task["kind"], task["state"], task["why"]) for task in tasks] == [
+        ("again", "open", None), ("imported", "cancelled", why)]
+
+
+def test_what_is_due_at_night_is_not_over_before_the_morning(fsapp, imported, redis_client):
+    office = {"timezone": "Europe/Belgrade", "hours": ["mon-sun 09:00-17:00"]}
+    document = load_folder("conf/rules") | {"schedule": {"office": office}, "dial": {"schedule": "office"}}
+    RulesStore(redis_client).load(document, "", "", "")
+    imported("number,due\n0601234567,2035-12-03\n")
+    [task] = json.loads(fsapp("tasks", "list", "--json").out)["tasks"]
+    assert (task["waiting_at"], task["expires_at"]) == ("2035-12-03T08:00:00+00:00", "2035-12-03T16:00:00+00:00")
