@@ -10,6 +10,7 @@ from typing import Any
 from fsapp.core.activity import activity
 from fsapp.core.floor import AgentState, AgentStatus, Floor, MemberState, RememberedStatus, SeenAgent, SeenMember
 from fsapp.core.floor_facts import is_callers
+from fsapp.core.placeholder import TASK
 from fsapp.core.rules import Rules
 from fsapp.core.score import BANDS
 from fsapp.core.wait import Estimate
@@ -122,7 +123,7 @@ def call_rows(floors: Iterable[Floor], rules: Rules | None, now: datetime) -> li
     """One row a caller, in the order of being served: who talks, then by score, then who is in no queue.
 
     `state`: waits, rings, talks; None in no queue. `wait_s`: in this queue. `class`: as decided, else what the score
-    says.
+    says. `task`: the one whose customer the place is kept for: nobody is on the line before an agent has answered.
     """
     names = {agent.id: agent.name for agent in rules.agents.values()} if rules is not None else {}
     rows = []
@@ -139,6 +140,7 @@ def call_rows(floors: Iterable[Floor], rules: Rules | None, now: datetime) -> li
                 "called": variables.get("fsapp_called") or (call.called if call is not None else None) or None,
                 "class": variables.get("fsapp_class") or (_class(member.base_score) if member is not None else None),
                 "reason": variables.get("fsapp_reason") or None,
+                "task": variables.get(TASK) or (member.task if member is not None else "") or None,
                 **_stay(member, names, now),
                 "since_s": _since(call.created_at if call is not None else None, now),
             })

@@ -143,6 +143,7 @@ _COMMANDS: Mapping[str, Callable[[Switch, str], str]] = {
     "show": lambda switch, arguments: show(switch, words(arguments)),
     "sofia_contact": lambda switch, arguments: switch.phones.contact(arguments),
     "status": _status,
+    "strepoch": lambda switch, _arguments: str(switch.clock.epoch()),
     "url_encode": lambda _switch, arguments: encode(arguments),
     "version": _version,
 }

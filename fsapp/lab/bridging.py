@@ -6,6 +6,8 @@ EXTENSION on the other switch, in the context of its profile for other switches.
 name and, as variables, every header `sip_h_X-...` that the calling leg had; each leg is told when the other answers,
 ends, or presses a key. An address without a peer, or whose switch has crashed, fails with NORMAL_TEMPORARY_FAILURE.
 
+A number outside, of a gateway or at an address that is no peer's, is a customer's (see customers).
+
 A leg to a switch that crashes stays, and hears nothing: it ends with MEDIA_TIMEOUT after its variable media_timeout
 (milliseconds), and without one not by itself. How the other side ended a leg is in sip_reason; a cause without a number
 in Q.850, as when it is shut down, counts as NORMAL_CLEARING.
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from fsapp.lab.applications import FOREVER_S
 from fsapp.lab.channel import Channel, Profile, q850
+from fsapp.lab.customers import ring
 from fsapp.lab.originate import bracketed
 from fsapp.lab.registrations import PROFILES, user_of
 
@@ -124,8 +127,15 @@ def _leg(channel: Channel, name: str, called: str, variables: dict[str, str]) ->
 
 def _sofia(channel: Channel, profile: str, address: str, variables: dict[str, str]) -> _Try:
     called, _, host = address.partition(";")[0].rpartition("@")
+    if profile == "gateway":
+        gateway, _, called = address.partition("/")
+        if channel.switch.customer is None:
+            return _Try(cause="INVALID_GATEWAY")
+        return _outside(channel, f"sofia/{gateway}/{called}", called, variables)
     if profile not in PROFILES:
         return _Try(cause="INVALID_PROFILE")
+    if channel.switch.customer is not None and host not in channel.switch.peers:
+        return _outside(channel, f"sofia/{profile}/{address}", called, variables)
     leg = _leg(channel, f"sofia/{profile}/{address}", called, variables)
     channel.switch.started(leg)
     peer = channel.switch.peers.get(host)
@@ -139,6 +149,15 @@ def _sofia(channel: Channel, profile: str, address: str, variables: dict[str, st
         ],
     )
     return _ring(channel, leg, far, variables)
+
+
+def _outside(channel: Channel, name: str, called: str, variables: dict[str, str]) -> _Try:
+    """A customer is called."""
+    leg = _leg(channel, name, called, variables)
+    channel.switch.started(leg)
+    assert channel.switch.customer is not None
+    cause = ring(channel, leg, channel.switch.customer(called), *_limit(channel, variables))
+    return _gone(channel, leg, cause) if cause else _Try(leg)
 
 
 def _headers(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:

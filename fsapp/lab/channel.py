@@ -106,6 +106,7 @@ class Channel:
         self.over: Callable[[], None] | None = None  # to be told when the leg has ended
         self.partner: Channel | None = None  # woken with this one
         self.far: Channel | None = None      # the other end's leg, on another switch
+        self.twin: Channel | None = None     # the other half of a loopback: they end together
         self._scheduled: dict[str, Timer] = {}
         self._pulse = Event()
         self.finished = Event()
@@ -140,11 +141,15 @@ class Channel:
     def expand(self, text: str, depth: int = 0) -> str:
         """`${name}` replaced by its value, which is expanded as well, `${command(args)}` by what the API prints.
 
-        The real switch does all that too.
+        One within another goes first. The real switch does all that too.
         """
-        if "${" not in text or depth > _MAX_DEPTH or len(text) > _MAX_TEXT:
-            return text
-        return _VARIABLE.sub(lambda found: self.expand(self._named(found[1]), depth + 1), text)
+        for _ in range(_MAX_DEPTH):
+            if "${" not in text or depth > _MAX_DEPTH or len(text) > _MAX_TEXT:
+                break
+            before, text = text, _VARIABLE.sub(lambda found: self.expand(self._named(found[1]), depth + 1), text)
+            if text == before:
+                break
+        return text
 
     def _named(self, name: str) -> str:
         command = _CALLED.fullmatch(name)
@@ -217,6 +222,8 @@ class Channel:
         self.answer_state = "hangup"
         self.switch.fire("CHANNEL_HANGUP", self)
         self.wake()
+        if self.twin is not None:
+            self.twin.hangup(cause, "hangup" if self.twin.direction == "outbound" else "caller")
 
     def transfer(self, destination: str, dialplan: str = "XML", context: str = "") -> bool:
         """Leave the running application for another extension; False (and hung up) when transferred too often."""

@@ -20,6 +20,7 @@ _APPLICATION = re.compile(r"&([A-Za-z0-9_]+)(?:\((.*)\))?\Z")
 _TIMEOUT_S = 60
 _FRAME_S = 0.02
 _PROFILES = ("internal", "external")
+_FROM_OUTSIDE = ("", "default", "public")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,9 @@ def _leg(switch: Switch, order: _Order, name: str, called: str) -> Channel:
         name,
         Profile(
             caller_id_name=caller, caller_id_number=number, orig_name=caller, orig_number=number, ani=number,
-            callee_name="Outbound Call", callee_number=called, destination_number=called, context="default",
-            dialplan="",
+            callee_name=order.variables.get("origination_callee_id_name", "Outbound Call"),
+            callee_number=order.variables.get("origination_callee_id_number", called), destination_number=called,
+            context="default", dialplan="",
         ),
         actions or [], order.variables.get("origination_uuid") or str(uuid4()),
         [("is_outbound", "true"), *((k, v) for k, v in order.variables.items() if k != "origination_uuid")],
@@ -125,22 +127,30 @@ def _unreachable(switch: Switch, order: _Order, called: str) -> str:
 
 
 def _loopback(switch: Switch, order: _Order, rest: str) -> str:
-    """Two legs: one of ours, the other runs the dialplan of the extension called; they answer and end together."""
-    called, _, context = rest.partition("/")
+    """Two legs: one of ours, the other runs the dialplan of the extension called; they answer and end together.
+
+    They have the same variables, and know each other. The other is a caller where a caller could have come in.
+    """
+    called, context, *_ = *rest.split("/"), ""
     ours = _leg(switch, order, f"loopback/{called}-a", called)
     switch.fire("CHANNEL_ORIGINATE", ours)
     switch.started(ours)
     other = switch.call(
         order.variables.get("origination_caller_id_number", ""), called, context=context or "default",
-        name=order.variables.get("origination_caller_id_name", ""),
+        name=order.variables.get("origination_caller_id_name", ""), channel_name=f"loopback/{called}-b",
+        variables=[
+            *((key, value) for key, value in order.variables.items() if key != "origination_uuid"),
+            ("other_loopback_leg_uuid", ours.uuid), ("loopback_leg", "B"),
+        ], counted=context in _FROM_OUTSIDE,
     )
+    ours.set("other_loopback_leg_uuid", other.uuid)
+    ours.set("loopback_leg", "A")
     given = order.variables.get("originate_timeout", "")
     until = switch.clock.now() + (int(given) if given.isdecimal() else _TIMEOUT_S)
     while other.up and ours.up and not other.answered and switch.clock.now() < until:
         switch.clock.sleep(_FRAME_S)
     if other.up and other.answered and ours.up:
-        other.over = lambda: ours.hangup(other.hangup_cause, "hangup")
-        ours.over = lambda: other.hangup(ours.hangup_cause, "caller")
+        ours.twin, other.twin = other, ours
         return _answered(switch, ours)
     other.hangup("ORIGINATOR_CANCEL" if not ours.up else "NO_ANSWER", "caller")
     ours.hangup(other.hangup_cause, "hangup")

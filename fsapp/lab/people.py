@@ -1,4 +1,4 @@
-"""The people of a scenario: when callers call and give up, what agents do with their phones. Knows no event socket."""
+"""The people of a scenario: when callers call and give up, what agents and customers do who are called. No sockets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from fsapp.lab.callcenter import Agent, CallCenter
 from fsapp.lab.channel import Channel
 from fsapp.lab.clock import Clock, Timer
 from fsapp.lab.offering import Reaction
-from fsapp.lab.scenario import Arrival, Scenario
+from fsapp.lab.scenario import Arrival, CustomerBehaviour, Scenario
 
-__all__ = ["Callers", "Phones", "agents"]
+__all__ = ["Callers", "Customers", "Phones", "agents"]
+
+_NEVER_S = 3600.0
 
 
 def agents(names: list[str], scenario: Scenario) -> list[Agent]:
@@ -51,6 +53,25 @@ class Phones:
         agent = centre.agents.get(event.get("agent", ""))
         if event["event"] == "not_answered" and agent is not None and agent.status == "On Break":
             clock.later(self._scenario.behaviour(agent.name).back_after_s, centre.set_status, agent, "Available")
+
+
+class Customers:
+    """What customers do who are called, drawn from the scenario; call it as the switch's `customer`."""
+
+    def __init__(self, how: CustomerBehaviour, seed: int) -> None:
+        self._how = how
+        self._rng = random.Random(f"{seed} customers")
+
+    def __call__(self, _number: str) -> Reaction:
+        how, rng = self._how, self._rng
+        lot = rng.random()
+        if lot < how.no_answer_share:
+            return Reaction("NO_ANSWER", _NEVER_S)
+        if lot < how.no_answer_share + how.busy_share:
+            return Reaction("USER_BUSY", 0)
+        if lot < how.no_answer_share + how.busy_share + how.reject_share:
+            return Reaction("CALL_REJECTED", how.answer.draw(rng))
+        return Reaction("", how.answer.draw(rng), how.talk.draw(rng))
 
 
 class Callers:

@@ -13,7 +13,7 @@ from fsapp.lab.cc_load import FILE, written
 from fsapp.lab.clock import Clock
 from fsapp.lab.dialplan import Dialplan
 from fsapp.lab.order import OrderChecker
-from fsapp.lab.people import Callers, Phones, agents
+from fsapp.lab.people import Callers, Customers, Phones, agents
 from fsapp.lab.scenario import Scenario
 from fsapp.lab.summary import Summary
 from fsapp.lab.switch import Switch
@@ -37,10 +37,11 @@ def build_switch(
     queues, tiers = from_rules(rules.queues.values())
     people = agents(list(rules.agents), scenario)
     clock, phone = Clock(scenario.speed), Phones(scenario)
+    customer = Customers(scenario.customers, scenario.seed) if scenario.customers is not None else None
     if not redis_url:
-        return Switch(dialplan, queues, people, tiers, clock=clock, phone=phone, scripts=None)
+        return Switch(dialplan, queues, people, tiers, clock=clock, phone=phone, scripts=None, customer=customer)
     return Switch(
-        dialplan, (), people, tiers, clock=clock, phone=phone, xml_handler="fsapp_queues",
+        dialplan, (), people, tiers, clock=clock, phone=phone, customer=customer, xml_handler="fsapp_queues",
         files={FILE: written((), (), ())}, variables={"fsapp_redis_url": redis_url, "fsapp_snapshot": snapshot},
     )
 

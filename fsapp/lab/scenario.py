@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fsapp.errors import ScenarioError
 
-__all__ = ["AgentBehaviour", "Arrival", "Constant", "Exponential", "Scenario", "Uniform", "load", "parse"]
+__all__ = [
+    "AgentBehaviour", "Arrival", "Constant", "CustomerBehaviour", "Exponential", "Scenario", "Uniform", "load", "parse",
+]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -117,6 +119,22 @@ class AgentBehaviour(_Table):
         return self
 
 
+class CustomerBehaviour(_Table):
+    """What customers do who are called; the shares add up to at most 1, the rest answers and talks for `talk`."""
+
+    answer: Duration = Uniform(kind="uniform", low_s=3, high_s=12)
+    talk: Duration = Uniform(kind="uniform", low_s=20, high_s=90)
+    no_answer_share: Share = 0
+    busy_share: Share = 0
+    reject_share: Share = 0
+
+    @model_validator(mode="after")
+    def _shares(self) -> CustomerBehaviour:
+        if self.no_answer_share + self.busy_share + self.reject_share > 1:
+            raise ValueError("no_answer_share, busy_share and reject_share add up to more than 1")
+        return self
+
+
 class Scenario(_Table):
     """One scenario. It ends after `calls` calls or `duration_s` seconds of lab time, and when all calls have ended."""
 
@@ -128,6 +146,7 @@ class Scenario(_Table):
     talk: Duration = Uniform(kind="uniform", low_s=20, high_s=90)
     agents: AgentBehaviour = AgentBehaviour()
     agent: dict[str, dict[str, Any]] = {}
+    customers: CustomerBehaviour | None = None  # without them there is no way outside
     arrival: Annotated[tuple[Arrival, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

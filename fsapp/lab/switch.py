@@ -30,11 +30,12 @@ from fsapp.spawn import spawn
 if TYPE_CHECKING:
     from fsapp.lab.esl_in import EventSocket
 
-__all__ = ["Observer", "Phone", "Switch"]
+__all__ = ["Customer", "Observer", "Phone", "Switch"]
 
 _log = get_logger("lab")
 Observer = Callable[[dict[str, Any]], None]
 Phone = Callable[[Agent, Channel], Reaction]
+Customer = Callable[[str], Reaction]
 _STOP_S = 5.0             # real seconds all calls together may take to end when the switch stops
 _SILENCE_S = 1.0          # real seconds a caller may be left without a queue or a sound
 _OUTCOMES = {"caller": "abandoned", "hangup": "refused", "killed": "cut", "cut": "cut"}
@@ -53,7 +54,8 @@ class Switch:
     files set. A heartbeat is told every `heartbeat_s` lab seconds. `peers` are the other switches it reaches, by
     address (see bridging).
 
-    `phone` says what an agent's phone does with an offer, unless the agent's contact says it already. Observers get
+    `phone` says what an agent's phone does with an offer, unless the agent's contact says it already; `customer` what
+    that of somebody who is called by number does, None: there is no way outside. Observers get
     plain dicts with `event`, `at` (lab epoch seconds), `uuid`, `caller`, `called`, and by event:
     call_started; decided real_s (real seconds the app took); queue_joined queue, member, base_score, joined_at,
     call_class, reason, waiting; moved source, target;
@@ -67,6 +69,7 @@ class Switch:
         tiers: Iterable[Tier] = (), *, clock: Clock | None = None, phone: Phone = _never_answers,
         variables: Mapping[str, str] | None = None, scripts: Path | None = FOLDER, xml_handler: str = "",
         files: Mapping[str, str] | None = None, heartbeat_s: float = 20.0, peers: Mapping[str, Peer] | None = None,
+        customer: Customer | None = None,
     ) -> None:
         self.dialplan = dialplan
         self.clock = clock or Clock()
@@ -89,6 +92,7 @@ class Switch:
         self.sockets: list[EventSocket] = []  # those that serve this switch: see esl_in
         self.started_at = self.clock.now()
         self.sessions = 0
+        self.customer = customer
         self._phone = phone
         self._stamp = Stamp(self.core_uuid)
         self._listeners: list[Listener] = []
@@ -170,8 +174,11 @@ class Switch:
         return len(self._callers)
 
     def call(self, caller: str, called: str, *, name: str = "", context: str = "public",
-             variables: Sequence[tuple[str, str]] = (), channel_name: str = "") -> Channel:
-        """A caller dials a number; comes back at once with the call, which runs the dialplan of the context."""
+             variables: Sequence[tuple[str, str]] = (), channel_name: str = "", counted: bool = True) -> Channel:
+        """A caller dials a number; comes back at once with the call, which runs the dialplan of the context.
+
+        `counted`: as a caller, of whom the observers hear.
+        """
         loopback = () if channel_name else (("other_loopback_leg_uuid", str(uuid4())), ("loopback_leg", "B"))
         channel = Channel(
             self, channel_name or f"loopback/{called}-b",
@@ -184,9 +191,11 @@ class Switch:
                 *loopback, *variables,
             ),
         )
-        self._callers[channel.uuid] = channel
+        if counted:
+            self._callers[channel.uuid] = channel
         self.run(channel)
-        self.publish("call_started", channel)
+        if counted:
+            self.publish("call_started", channel)
         return channel
 
     def run(self, channel: Channel) -> None:

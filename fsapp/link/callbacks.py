@@ -75,6 +75,7 @@ class Callbacks:
         self._made: dict[str, tuple[Standing, float]] = {}   # asked for, not there yet
         self._missing: dict[str, float] = {}                 # legs that nobody has told to be over
         self._resting: dict[str, tuple[float, float]] = {}   # task -> until when, and for how long
+        self._killed: set[str] = set()                       # taken away by us
         self._over: deque[Standing] = deque()
         self._due: list[Task] = []
         self._read_at = 0.0
@@ -181,8 +182,11 @@ class Callbacks:
             self._change(task.number, lambda known, task=task, why=why: task_life.cancelled(
                 known, task.id, str(why), now))
         for end in plan.end:
+            if end.place in self._killed:
+                continue  # it takes a moment
             _log.info("callback_taken_away", task=end.task, call=end.place, why=end.why)
-            self._watch.api(uuid_kill(end.place), _API_S)
+            if self._watch.api(uuid_kill(end.place), _API_S).startswith("+OK"):
+                self._killed.add(end.place)
         for start in plan.start:
             self._start(start, rules)
         if plan.start or plan.refused:
@@ -238,12 +242,14 @@ class Callbacks:
             one = self._over[0]
             self._end(one, rules)
             self._over.popleft()
+            self._killed.discard(one.place)
             self._read_at = 0.0
 
     def _end(self, one: Standing, rules: Rules) -> None:
         now = datetime.now(UTC)
         if try_of(one, None, now) is None:
-            self._rest(one.task)
+            if one.place not in self._killed:
+                self._rest(one.task)
             self._change(one.number, partial(_released, id_=one.task, call=one.place))
             return
 
