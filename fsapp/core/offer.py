@@ -35,22 +35,22 @@ class Offers:
         self._trace = trace
 
     def agent(
-        self, agent_id: str, rule: str, relation: str, *, only_free: bool = False, even_away: bool = False,
+        self, agent_id: str, rule: str, relation: str, *, only_free: bool = False, for_task: bool = False,
     ) -> None:
         """Add an agent's personal queue, once; with `only_free` not that of an agent who is busy.
 
-        `even_away`: one who is away is waited for as well.
+        `for_task`: one who is away is waited for as well, and so is one who takes no inbound calls: it is none.
         """
         fact = f"the caller {relation} agent {agent_id}"
         agent = self._rules.agents.get(agent_id)
         presence = self._presence(agent_id)
         if agent is None:
             outcome = "no such agent: skipped"
-        elif self._place.staff.get(agent_id) == 0:
+        elif self._place.staff.get(agent_id) == 0 and not for_task:
             outcome = "takes no inbound calls here: skipped"
         elif any(target.agent == agent_id for target in self.targets):
             outcome = "already first in line"
-        elif presence is Presence.AWAY and not even_away:
+        elif presence is Presence.AWAY and not for_task:
             outcome = "is logged out or on a break: skipped"
         elif presence is Presence.BUSY and only_free:
             outcome = "is busy: anybody free at once"

@@ -99,7 +99,7 @@ def _targets(
         offers.agent(found.right.agent, "direct callback", "holds a right to")
     if found.task is not None:
         if found.task.agent and now < unstuck_at(found.task, rules):
-            offers.agent(found.task.agent, "responsible agent", "is the responsibility of", even_away=True)
+            offers.agent(found.task.agent, "responsible agent", "is the responsibility of", for_task=True)
         if found.task.group in rules.groups:
             offers.group(found.task.group, "responsible group", f"is the responsibility of {found.task.group}")
     elif found.contact is not None and found.contact.agent:

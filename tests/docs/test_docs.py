@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from fsapp.cli.root import cli
+from fsapp.core.calling_back import calling_back_from
+from fsapp.core.dialling import dialling_from
 from fsapp.doctor.checks import CHECKS
+from fsapp.rules.schema import Dial, _CallingBack
 from fsapp.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +73,24 @@ def test_paths_named_in_the_documentation_are_there() -> None:
 def test_every_check_of_the_doctor_is_documented() -> None:
     rows = re.findall(r"(?m)^\| `([a-z-]+)` \|", (ROOT / "docs/doctor.md").read_text(encoding="utf-8"))
     assert rows == list(CHECKS)
+
+
+def test_what_is_said_of_tasks_is_so() -> None:
+    """The settings of docs/tasks.md are all there are, with the values that hold where nothing is said."""
+    page = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
+    said = {name: value.strip("`") for name, value in re.findall(r"(?m)^\| `([a-z_]+)` \|.* \| ([^|]+) \|$", page)}
+    document = {"centre": {"region": "RS"}}
+    rule, dialling = calling_back_from({}, {}), dialling_from(document)
+    dial = page.partition("table `[dial]`")[2]
+    keys = {"callback_key": rule.key or "none", "callback_tries": rule.tries, "callback_retry_s": rule.retry_s,
+            "callback_expires_s": rule.expires_s, "task_wait_s": rule.task_wait_s, "lost_wait_s": rule.lost_wait_s,
+            "lost_after_s": rule.lost_after_s, "call_back_lost": str(rule.lost).lower()}
+    assert set(keys) == set(_CallingBack.model_fields)
+    assert {name: said[name] for name in keys} == {name: str(value) for name, value in keys.items()}
+    assert (said["route"], said["ring_s"]) == (dialling.route, str(dialling.ring_s))
+    assert set(re.findall(r"(?m)^\| `([a-z_]+)` \|", dial)) == set(Dial.model_fields)
+    example = tomllib.loads((ROOT / "conf/rules/centre.toml").read_text(encoding="utf-8"))
+    assert calling_back_from({}, example["centre"]) == rule
 
 
 def test_the_minimal_switch_is_booted_a_second_time_as_the_first(tmp_path: Path) -> None:

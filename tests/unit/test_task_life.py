@@ -1,5 +1,6 @@
 """What becomes of a task: asked once, tried, tried again, ended; and the place in the queue that is kept for it."""
 
+import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -103,6 +104,13 @@ def test_a_task_waits_for_its_agent_and_then_comes_unstuck():
     assert [target.queue for target in found.targets] == ["agent-1005@fsapp", "group-support@fsapp", "helpdesk@fsapp"]
     late = decide(call("t1"), Facts(tasks=(mine,)), RULES, NOW + timedelta(seconds=301))
     assert [target.queue for target in late.targets] == ["group-support@fsapp", "helpdesk@fsapp"]
+
+
+def test_an_agent_who_takes_no_inbound_calls_has_tasks_all_the_same():
+    document = copy.deepcopy(DOCUMENT)
+    document["line"]["helpdesk"]["priority"] = {"1005": 0}
+    found = decide(call("t1"), Facts(tasks=(task(agent="1005"),)), Rules.from_document(document), NOW)
+    assert [target.queue for target in found.targets] == ["agent-1005@fsapp", "helpdesk@fsapp"]
 
 
 def test_a_task_keeps_its_score_and_one_without_has_a_callbacks():
