@@ -4,6 +4,8 @@
     +-- SettingsError           fsapp.toml or FSAPP_... is wrong; holds every fault
     +-- RulesError              the rules folder is refused; holds every fault
     +-- ContactsError           a contacts file or contact command is refused; holds every fault
+    +-- SheetError              a file of rows (CSV, XLSX) cannot be read or written; holds every fault
+    +-- CustomersError          a customer, or what is said of one, is refused; holds every fault
     +-- RecordingError          the folder of recordings cannot be read, or a call is not being recorded
     +-- SoundsError             the catalogue of prompts, or a sound, is wrong or cannot be made; holds every fault
     +-- DialplanError           dialplan XML is refused; holds every fault
@@ -31,10 +33,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
-    "ContactsError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "ProtocolError",
-    "RecordingError", "RecordsError", "RecordsOutdated", "RecordsUnavailable", "RequestRefused", "RulesError",
-    "ScenarioError", "SettingsError", "SoundsError", "StateError", "StateRefused", "StateUnavailable", "SwitchError",
-    "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
+    "ContactsError", "CustomersError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink",
+    "ProtocolError", "RecordingError", "RecordsError", "RecordsOutdated", "RecordsUnavailable", "RequestRefused",
+    "RulesError", "ScenarioError", "SettingsError", "SheetError", "SoundsError", "StateError", "StateRefused",
+    "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
 ]
 
 
@@ -55,6 +57,14 @@ class RulesError(FsappError):
 
 
 class ContactsError(FsappError):
+    pass
+
+
+class SheetError(FsappError):
+    pass
+
+
+class CustomersError(FsappError):
     pass
 
 

@@ -31,6 +31,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "rules": Entry("fsapp.cli.rules:rules", "Check, load, show, compare and roll back the routing rules."),
     "contacts": Entry("fsapp.cli.contacts:contacts", "Import, show, open, close and remove contacts of a campaign."),
+    "customers": Entry("fsapp.cli.customers:customers", "Import and export the customers of the memory."),
     "stickiness": Entry("fsapp.cli.stickiness:stickiness", "See and change which agent a customer belongs to."),
     "tasks": Entry("fsapp.cli.tasks:tasks", "Calls to customers that are to be made: list, make, cancel, assign."),
     "attempts": Entry("fsapp.cli.attempts:attempts", "Write down how agents tried to reach customers."),

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
 
-from fsapp.errors import FsappError, RecordsUnavailable, SettingsError
+from fsapp.errors import RecordsUnavailable, SettingsError
 
 __all__ = ["WRITE_LOCK", "Database", "engine_of", "said", "unavailable"]
 
@@ -84,7 +84,7 @@ def _in_thread(threads: ThreadPool, once: Callable[[], T]) -> T:
     def caught() -> tuple[T | None, Exception | None]:
         try:
             return once(), None
-        except (FsappError, DBAPIError) as error:
+        except Exception as error:  # noqa: BLE001  raised again below
             return None, error
 
     found, error = threads.apply(caught)

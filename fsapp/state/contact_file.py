@@ -19,8 +19,8 @@ from fsapp.core.model import NumberKind
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import Rules
 from fsapp.errors import ContactsError
+from fsapp.sheets.encoding import detect_encoding
 from fsapp.state.contacts import Entry
-from fsapp.state.encoding import detect_encoding
 
 __all__ = ["KNOWN", "BadRow", "ContactFile", "Row"]
 

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from fsapp.core.rules import Rules
-from fsapp.errors import ContactsError
+from fsapp.errors import ContactsError, SheetError
 from fsapp.state.contact_file import BadRow, ContactFile, Row
 from fsapp.state.contacts import Entry
 
@@ -34,7 +34,7 @@ def bad(content, **options):
 
 
 def refusal(content, **options):
-    with pytest.raises(ContactsError) as caught:
+    with pytest.raises((ContactsError, SheetError)) as caught:
         rows(content, **options)
     assert all("\n" not in fault for fault in caught.value.faults)
     return " / ".join(caught.value.faults)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import BinaryIO
 
-from fsapp.errors import ContactsError
+from fsapp.errors import SheetError
 
 __all__ = ["detect_encoding"]
 
@@ -14,8 +14,10 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NO_TEXT = (
-    (b"PK\x03\x04", "an Excel workbook or a zip file"), (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"\x1f\x8b", "a gzip file"), (b"%PDF", "a PDF file"),
+    (b"PK\x03\x04", "an Excel workbook or a zip file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook, or one with a password"),
+    (b"\x1f\x8b", "a gzip file"), (b"%PDF", "a PDF file"), (b"{\\rtf", "a text with formats"),
+    (b"<html", "a web page"), (b"<!doctype html", "a web page"), (b"<table", "a web page"), (b"<?xml", "XML"),
 )
 _PAGES = {
     "cp1250": "AL BA CZ HR HU ME PL RO RS SI SK XK",
@@ -35,16 +37,16 @@ _WHOLE_TO_BROKEN = 10
 def detect_encoding(file: BinaryIO, name: str, region: str) -> str:
     """The encoding of a seekable file as Python names it: by its mark, by being UTF-16 or UTF-8, else `region`'s.
 
-    ContactsError when it is empty, no text at all, or UTF-8 with a few broken characters: read as something else, all
+    SheetError when it is empty, no text at all, or UTF-8 with a few broken characters: read as something else, all
     its names would be wrong.
     """
     file.seek(0)
     sample = file.read(_SAMPLE)
     if not sample.strip():
-        raise ContactsError(f"{name}: is empty")
+        raise SheetError(f"{name}: is empty")
     for start, what in _NO_TEXT:
-        if sample.startswith(start):
-            raise ContactsError(f"{name}: is {what}: save it as CSV")
+        if sample[:64].lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(start.lower()):
+            raise SheetError(f"{name}: is {what}: save it as CSV")
     for mark, encoding in _MARKS:
         if sample.startswith(mark):
             return encoding
@@ -108,5 +110,5 @@ def _refuse_broken_utf8(file: BinaryIO, name: str) -> None:
         broken += replaced
         whole += len(text) - len(text.encode("ascii", "ignore")) - replaced
     if whole > _WHOLE_TO_BROKEN * max(broken, 1):
-        raise ContactsError(f"{name}: line {found or line}: is UTF-8 with a broken character: mend it, or name the "
+        raise SheetError(f"{name}: line {found or line}: is UTF-8 with a broken character: mend it, or name the "
                             "encoding with --encoding")

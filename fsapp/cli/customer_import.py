@@ -1,0 +1,137 @@
+"""One `fsapp customers import`: read and check the whole file, write it in one transaction, say what was done.
+
+Rows wait on disk in between, so that a file of any size takes little memory. Knows nothing of the command line.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import click
+import msgpack
+from sqlalchemy import Connection
+
+from fsapp.cli.author import author
+from fsapp.cli.bad_rows import BadRows, refuse_report_over
+from fsapp.cli.progress import Shown, progress
+from fsapp.errors import SheetError
+from fsapp.records.customer_file import CustomerFile, CustomerRow
+from fsapp.records.customer_import import Written, import_customers
+from fsapp.records.database import Database
+from fsapp.records.versions import refuse_outdated
+from fsapp.settings import Settings
+from fsapp.sheets.opening import opened, rows_of
+from fsapp.sheets.rows import BadRow, Rows
+
+__all__ = ["Job"]
+
+_LOOK_EVERY = 1000
+
+
+class Job:
+    """One import; SheetError, CustomersError or RecordsError when nothing was imported."""
+
+    def __init__(
+        self, settings: Settings, region: str, *, dry_run: bool, skip_bad: bool, report: str | None, quiet: bool,
+    ) -> None:
+        self._settings = settings
+        self._region = region
+        self._dry_run = dry_run
+        self._skip_bad = skip_bad
+        self._report = report
+        self._quiet = quiet
+        self._good = 0
+
+    def run(
+        self, path: str, *, as_json: bool, delimiter: str | None, encoding: str | None, sheet: str | None,
+        columns: Mapping[str, Any],
+    ) -> None:
+        """Import `path` (- for standard input) and print what was done; SheetError lists the first bad rows."""
+        name = "standard input" if path == "-" else path
+        database = Database(self._settings.database_url)
+        try:
+            refuse_outdated(database)
+            with opened(path) as file, tempfile.TemporaryFile() as good, BadRows() as bad:
+                refuse_report_over(path, self._report)
+                rows = rows_of(file, name, region=self._region, delimiter=delimiter, encoding=encoding, sheet=sheet)
+                customers = CustomerFile(rows, self._region, columns)
+                with progress(quiet=self._quiet) as shown:
+                    self._sort(rows, customers, good, bad, shown)
+                    written = self._import(database, good, bad, shown)
+                if self._report is not None:
+                    bad.report(self._report)
+                self._say(rows, customers, written, bad, as_json)
+                if bad.count and not self._skip_bad:
+                    raise SheetError(f"{name} is refused", bad.faults(
+                        name, "mend these rows, or leave them out with --skip-bad"))
+        except OSError as error:
+            raise SheetError(f"{error.filename or name}: {error.strerror or error}: nothing was imported") from None
+        finally:
+            database.close()
+
+    def _sort(self, rows: Rows, customers: CustomerFile, good: IO[bytes], bad: BadRows, shown: Shown) -> None:
+        shown.start("reading", rows.size)
+        packer = msgpack.Packer()
+        for count, row in enumerate(customers.rows(), 1):
+            if isinstance(row, BadRow):
+                bad.add(row)
+            else:
+                self._good += 1
+                good.write(packer.pack(row))
+            if count % _LOOK_EVERY == 0:
+                shown.reached(rows.position())
+        shown.reached(rows.size)
+
+    def _import(self, database: Database, good: IO[bytes], bad: BadRows, shown: Shown) -> Written:
+        """Write the good rows, unless some are bad, or it is a dry run: then what would be."""
+        shown.start("importing", self._good)
+
+        def work(connection: Connection) -> Written:
+            kept = connection.begin_nested()
+            written = import_customers(
+                connection, _unpacked(good), by=f"cli:{author()}", at=time.time(), bad=bad.add,
+                staged=shown.reached, go_on=lambda: self._skip_bad or not bad.count)
+            if written is None or self._dry_run:
+                kept.rollback()
+            return written or Written()
+
+        # What is not to be kept holds up no other writer: all of it is in the connection's own tables.
+        only_looks = self._dry_run or (bad.count and not self._skip_bad)
+        return (database.read if only_looks else database.write)(work)
+
+    def _say(self, rows: Rows, customers: CustomerFile, written: Written, bad: BadRows, as_json: bool) -> None:
+        refused = bad.count and not self._skip_bad
+        imported = 0 if self._dry_run else written.added + written.updated
+        if as_json:
+            bad.print_json({
+                "file": rows.name, "encoding": rows.encoding, "delimiter": rows.delimiter, "sheet": rows.sheet,
+                "columns": customers.known, "fields": customers.own, "dry_run": self._dry_run,
+                "rows": written.added + written.updated + bad.count if not refused else None, "imported": imported,
+                "added": written.added, "updated": written.updated, "numbers": written.numbers,
+            })
+            return
+        if not refused:
+            how = f"{written.added} new, {written.updated} updated, {written.numbers} new numbers"
+            if self._dry_run:
+                click.echo(f"{written.added + written.updated} customers would be imported: {how}")
+            else:
+                click.echo(f"{imported} customers imported: {how}")
+            if bad.count:
+                click.echo(f"{bad.count} bad rows left out{f', see {self._report}' if self._report else ''}")
+        for known, names in customers.known.items():
+            if [name.casefold() for name in names] != [known]:
+                click.echo(f"read as {known}: {', '.join(names)}")
+        if rows.sheet is not None:
+            click.echo(f"read the sheet {rows.sheet}")
+        else:
+            separator = {"\t": "tab"}.get(rows.delimiter or "", rows.delimiter)
+            click.echo(f"read as {rows.encoding} with the delimiter {separator}")
+
+
+def _unpacked(good: IO[bytes]) -> Iterator[CustomerRow]:
+    good.seek(0)
+    for line, numbers, *values, tags, note in msgpack.Unpacker(good, use_list=False):
+        yield CustomerRow(line, numbers, *values, tags, note)
