@@ -18,7 +18,10 @@ from fsapp.core.lists import NumberList
 from fsapp.core.model import NumberKind, PhoneNumber
 from fsapp.core.schedule import Schedule, open_at, opens_at
 
-__all__ = ["DEFAULT_ROUTE", "NUMBER", "Dialling", "Refusal", "dialling_from", "may_call_at", "refusal", "route_of"]
+__all__ = [
+    "DEFAULT_ROUTE", "NUMBER", "Dialling", "Refusal", "dialling_from", "gateway_of", "may_call_at", "refusal",
+    "route_of",
+]
 
 NUMBER = "{number}"  # in a route: the digits of the number, without its plus
 DEFAULT_ROUTE = f"sofia/gateway/trunk/{NUMBER}"
@@ -96,10 +99,14 @@ def may_call_at(at: datetime, schedules: Sequence[Schedule]) -> datetime | None:
     return None
 
 
+def gateway_of(dialling: Dialling) -> str:
+    """The gateway that the route goes by; empty for another kind of route."""
+    found = re.match(r"sofia/gateway/([^/{]+)/", dialling.route)
+    return found[1] if found else ""
+
+
 def route_of(number: str, dialling: Dialling) -> str:
     """The dial string for a number in E.164. ValueError for anything else: it becomes a part of a command."""
     if not _E164.match(number):
         raise ValueError(f"{number!r} is no number in E.164")
     return dialling.route.replace(NUMBER, number.removeprefix("+"))
-
-

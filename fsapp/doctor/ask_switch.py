@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.parsers import expat
 
+from fsapp.core.dialling import gateway_of
 from fsapp.core.mending import Difference
 from fsapp.core.rules import Rules
 from fsapp.core.sync import compare
@@ -75,6 +76,7 @@ class _Asking:
             event_socket=self._event_socket(), name=self._ask("global_getvar fsapp_switch"),
             socket=self._ask("global_getvar fsapp_socket"), python=self._python(modules["mod_python3"]),
             sounds=self._sounds(here), recordings=self._ask("global_getvar fsapp_recordings"),
+            gateway=self._gateway(),
         )
 
     def _ask(self, command: str, empty: str | None = None) -> str | NotAsked:
@@ -155,6 +157,17 @@ class _Asking:
         listed = self._of("sofia status", lambda text: re.findall(
             r"(?m)^\s*(\S+)\s+profile\s+sip:[^@\s]*@(\[[^\]]+\]|[^:\s]+):\d+", text))
         return listed if isinstance(listed, NotAsked) else {name: ip.strip("[]") for name, ip in listed}
+
+    def _gateway(self) -> str | NotAsked:
+        """The state of the gateway that the rules call customers by; empty where there is none."""
+        if self._rules is None:
+            return _DEFERRED
+        name = gateway_of(self._rules.dialling)
+        if not name:
+            return NotAsked(f"the route {self._rules.dialling.route} is by no gateway")
+        return self._of(
+            f"sofia status gateway {name}", lambda text: "" if text.startswith("Invalid Gateway")
+            else re.search(r"(?m)^Status\s+(\w+)", text)[1])
 
     def _open(self, name: str) -> bool | NotAsked:
         return self._of(f"acl {_STRANGER} {name}", lambda answer: answer == "true")

@@ -15,6 +15,7 @@ CHECKS: Mapping[str, Callable[[Facts], Iterable[Finding]]] = {
     "switch": judge_reach.switch,
     "serve": judge_reach.serve,
     "link": judge_reach.link,
+    "outside": judge_reach.outside,
     "modules": judge_versions.modules,
     "versions": judge_versions.versions,
     "clock": judge_versions.clock,

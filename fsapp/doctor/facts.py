@@ -63,7 +63,8 @@ class Switch:
 
     `profiles`: SIP profile -> the address it listens on. `open_to`: lists of the switch (`trunks`, `peers`) -> whether
     any address passes. `sessions`: legs now, most, most new ones a second. `zone`: its offset from UTC, as +0100.
-    `name`, `socket`: its variables fsapp_switch and fsapp_socket. `differences`: to the rules.
+    `name`, `socket`: its variables fsapp_switch and fsapp_socket. `differences`: to the rules. `gateway`: the state of
+    the one by which customers are called (UP, DOWN), empty where the switch has no such gateway.
     """
 
     where: str
@@ -84,6 +85,7 @@ class Switch:
     python: PythonInSwitch | NotAsked = PythonInSwitch()
     sounds: tuple[Sound, ...] | NotAsked = ()
     recordings: str | NotAsked = ""
+    gateway: str | NotAsked = "UP"
 
 
 @dataclass(frozen=True, slots=True)

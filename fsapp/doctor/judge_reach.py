@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fsapp.core.dialling import gateway_of
 from fsapp.doctor.facts import Facts, NotAsked
 from fsapp.doctor.finding import Finding
 
-__all__ = ["link", "redis", "serve", "switch"]
+__all__ = ["link", "outside", "redis", "serve", "switch"]
 
 
 def redis(facts: Facts) -> Iterator[Finding]:
@@ -61,6 +62,24 @@ def link(facts: Facts) -> Iterator[Finding]:
             "start fsapp: `fsapp up`")
     else:
         yield Finding.ok(f"the link to switch {name} is held by {facts.link}")
+
+
+def outside(facts: Facts) -> Iterator[Finding]:
+    """Customers can be called: the gateway of the rules' route is there, and up."""
+    rules = facts.rules
+    if isinstance(facts.switch, NotAsked):
+        yield Finding.unseen("the way to customers: the switch was not reached")
+    elif isinstance(facts.switch.gateway, NotAsked) or rules is None or isinstance(rules, NotAsked):
+        why = facts.switch.gateway.why if isinstance(facts.switch.gateway, NotAsked) else "no rules are loaded"
+        yield Finding.unseen(f"the way to customers: {why}")
+    elif facts.switch.gateway == "UP":
+        yield Finding.ok(f"customers are called by gateway {gateway_of(rules.dialling)}, which is up")
+    else:
+        name = gateway_of(rules.dialling)
+        wrong = f"gateway {name} is down" if facts.switch.gateway else f"the switch has no gateway {name}"
+        yield Finding.warning(
+            f"{wrong}: no customer can be called back",
+            "set fsapp_trunk in own/vars.xml of the switch, or another route in [dial] of the rules")
 
 
 def _split(line: str) -> Finding:

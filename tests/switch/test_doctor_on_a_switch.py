@@ -35,7 +35,8 @@ class Centre:
         found = binary()
         assert found is not None
         self.switch = Switch(found, folder, environment={
-            "FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_PHONE_PASSWORD": PHONES})
+            "FSAPP_SWITCH_PASSWORD": PASSWORD, "FSAPP_PHONE_PASSWORD": PHONES},
+            variables={"fsapp_trunk": "plain", "fsapp_trunk_host": "127.0.0.1:9"})
         self.password, self.folder = password, folder
         self.settings = Settings(
             redis_url=f"unix://{self.switch.redis_socket}", switch=f"127.0.0.1:{self.switch.event_port}",

@@ -102,6 +102,8 @@ FAULTS = [
      "ports", "trunks at 192.0.2.7"),
 ]
 WARNINGS = [
+    ({"switch__gateway": ""}, "outside", "has no gateway trunk"),
+    ({"switch__gateway": "DOWN"}, "outside", "gateway trunk is down"),
     ({"switch__modules": without("mod_python3")}, "modules", "has no mod_python3"),
     ({"switch__zone": "+0100"}, "time-zone", "UTC+0100"),
     ({"snapshot": 0}, "snapshot", "there is no snapshot"),
