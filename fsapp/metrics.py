@@ -5,11 +5,12 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
-    "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS",
-    "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_LOST", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED",
-    "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "RECORDINGS_REMOVED", "REDIS_UP",
-    "REFUSED", "REGISTRY", "RULES_VERSION", "STICKY_TALKS", "TASKS_CHANGED", "TASKS_DUE", "UNMENDED", "VISITS",
-    "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
+    "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED",
+    "CONNECTIONS", "DATABASE_UP", "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_CUT_OFF", "EVENTS_LOST",
+    "EVENTS_RECORDED", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS",
+    "LINK_SYNC_SECONDS", "LINK_UP", "QUARANTINE", "RECORDER_LAG_SECONDS", "RECORDINGS_REMOVED", "REDIS_UP",
+    "REFUSED", "REGISTRY", "ROWS_RECORDED", "RULES_VERSION", "STICKY_TALKS", "TASKS_CHANGED", "TASKS_DUE",
+    "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -58,3 +59,11 @@ TASKS_CHANGED = Counter(
     "fsapp_tasks_changed", "Tasks that lost calls, talks and time have made or ended", ["kind", "state"],
     registry=REGISTRY)
 TASKS_DUE = Gauge("fsapp_tasks_due", "Tasks that are due at places of this switch", ["kind"], registry=REGISTRY)
+DATABASE_UP = Gauge("fsapp_database_up", "1 while the SQL database takes what is recorded", registry=REGISTRY)
+EVENTS_RECORDED = Counter("fsapp_events_recorded", "Events of the stream that are in the memory", registry=REGISTRY)
+ROWS_RECORDED = Counter("fsapp_rows_recorded", "Rows written, by table", ["table"], registry=REGISTRY)
+RECORDER_LAG_SECONDS = Gauge(
+    "fsapp_recorder_lag_seconds", "For how long the oldest event that is not recorded has waited", registry=REGISTRY)
+QUARANTINE = Gauge("fsapp_quarantine", "Events that could not be written and wait to be looked at", registry=REGISTRY)
+EVENTS_CUT_OFF = Counter(
+    "fsapp_events_cut_off", "Times events left the stream before they were recorded", registry=REGISTRY)

@@ -92,9 +92,12 @@ class Settings(BaseModel):
         "main", pattern="^[a-z0-9]+(-[a-z0-9]+)*$",
         description="the name of that switch, as `home` in the rules and fsapp_switch in the dialplan")
     link_http: Address = Field("127.0.0.1:8043", description="where `fsapp link` serves /metrics and /healthz")
+    recorder_http: Address = Field("127.0.0.1:8044", description="where `fsapp recorder` serves /metrics and /healthz")
     sync_s: float = Field(30.0, gt=0, le=3600, description="how often `fsapp link` holds the switch against the rules")
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "sqlite:///var/fsapp.db", description="where the memory is: sqlite:///FILE or postgresql://USER@HOST/NAME")
+    cdr: str = Field(
+        "/var/log/freeswitch/json_cdr", description="the folder where the switch writes a JSON file of each ended leg")
     recordings: str = Field("var/recordings", description="the folder where the switch writes recordings")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")

@@ -50,6 +50,7 @@ COMMANDS = {
     "interactions": Entry(
         "fsapp.cli.interactions:interactions", "Look at calls that were, and say how they ended and what about."),
     "tickets": Entry("fsapp.cli.tickets:tickets", "What customers want of us until it is done."),
+    "recorder": Entry("fsapp.cli.recorder:recorder", "Bring what happens into the memory."),
     "records": Entry("fsapp.cli.records:records", "Set up and look after the memory: the SQL database."),
     "sounds": Entry("fsapp.cli.sounds:sounds", "Make the prompts that callers hear, and check them."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),

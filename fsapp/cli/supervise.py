@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 __all__ = ["supervise"]
@@ -19,11 +19,14 @@ _STOP_S = 20.0       # what a part may take to end; then it is killed
 _REFUSED = (1, 2)    # it said why, and would say it again
 
 
-def supervise(parts: Mapping[str, Sequence[str]], say: Callable[[str], None]) -> int:
+def supervise(
+    parts: Mapping[str, Sequence[str]], say: Callable[[str], None], spared: Collection[str] = (),
+) -> int:
     """Run the commands in `parts` (by name) until SIGTERM, SIGHUP or Ctrl-C; the exit status.
 
     A part that ends is started again after 2 s, then 4, at most 30. One that refuses (status 1 or 2) before any of
-    its runs has lasted 5 s ends all: it has said what is wrong. `say` gets a line whenever a part ends by itself.
+    its runs has lasted 5 s ends all, as it has said what is wrong, unless it is one of `spared`: the others are better
+    off running without it. `say` gets a line whenever a part ends by itself.
     """
     stopping = False
 
@@ -33,7 +36,7 @@ def supervise(parts: Mapping[str, Sequence[str]], say: Callable[[str], None]) ->
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
-    running = [_Part(name, command, say) for name, command in parts.items()]
+    running = [_Part(name, command, say, name in spared) for name, command in parts.items()]
     status, ended = 0, 0
     try:
         while not (stopping or status):
@@ -47,14 +50,14 @@ def supervise(parts: Mapping[str, Sequence[str]], say: Callable[[str], None]) ->
 class _Part:
     """One command: its process, if it runs, and when it may be started again."""
 
-    def __init__(self, name: str, command: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(self, name: str, command: Sequence[str], say: Callable[[str], None], spared: bool) -> None:
         self._name = name
         self._command = list(command)
         self._say = say
         self._start_at = 0.0
         self._started = 0.0
         self._pause_s = _FIRST_PAUSE_S
-        self._settled = False
+        self._settled = spared
         self.process: subprocess.Popen[bytes] | None = None
 
     def look(self) -> int:

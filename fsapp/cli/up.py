@@ -13,6 +13,8 @@ from fsapp.cli.supervise import supervise
 from fsapp.core.rules import Rules
 from fsapp.doctor.judge_guards import switch_password_fault
 from fsapp.errors import FsappError
+from fsapp.records import versions
+from fsapp.records.database import Database
 from fsapp.rules.dialplan import Wanted, check_dialplan
 from fsapp.settings import Settings, split_address
 from fsapp.state import connection
@@ -22,7 +24,8 @@ from fsapp.telephony.link import Link
 
 __all__ = ["up"]
 
-PARTS = ("serve", "link")
+PARTS = ("serve", "link", "recorder")
+SPARED = ("fsapp recorder",)  # calls do not wait for it: they go on without
 MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
 
 
@@ -31,10 +34,11 @@ MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
 @click.option("--json", "as_json", is_flag=True, help="Print what was checked as one JSON object.")
 @click.pass_obj
 def up(obj: Any, check: bool, as_json: bool) -> None:
-    """Run fsapp against a real FreeSWITCH: check Redis, rules, dialplan and switch, then run serve and link.
+    """Run fsapp against a real FreeSWITCH: check Redis, rules, dialplan and switch, then run its parts.
 
-    A part that dies is started again. SIGTERM and Ctrl-C end all of them; waiting callers are in the switch. What does
-    not fit in the dialplan is a fault for --check; it keeps nothing from starting, as calls are better off with fsapp.
+    These are serve, link and recorder; one that dies is started again. SIGTERM and Ctrl-C end all of them; waiting
+    callers are in the switch. What does not fit in the dialplan or is wrong with the database is a fault for --check;
+    it keeps nothing from starting, as calls are better off with fsapp.
     """
     settings: Settings = obj.settings
     faults, doubts = look(settings)
@@ -50,7 +54,7 @@ def up(obj: Any, check: bool, as_json: bool) -> None:
         click.echo(f"ready: rules, Redis, dialplan and the switch at {settings.switch}")
     if not check:
         command = [sys.executable, "-m", "fsapp", *(("--config", obj.config) if obj.config else ())]
-        sys.exit(supervise({f"fsapp {part}": [*command, part] for part in PARTS}, _say))
+        sys.exit(supervise({f"fsapp {part}": [*command, part] for part in PARTS}, _say, SPARED))
 
 
 def _say(line: str) -> None:
@@ -58,7 +62,7 @@ def _say(line: str) -> None:
 
 
 def look(settings: Settings) -> tuple[list[str], list[str]]:
-    """One line for each thing that is missing, with what to do: without which nothing works, and in the dialplan."""
+    """A line for each thing that is missing, with what to do: what nothing works without, and what calls do without."""
     password = switch_password_fault(settings.switch_password)
     faults = [password] if password else []
     doubts: list[str] = []
@@ -68,6 +72,7 @@ def look(settings: Settings) -> tuple[list[str], list[str]]:
         doubts = check_dialplan(Path(settings.dialplan), Wanted(rules, settings.listen, settings.visit_s))
     except FsappError as error:
         faults += error.faults
+    doubts = [*doubts, *_database_faults(settings)]
     try:
         faults += [] if password else _switch_faults(settings, rules)
     except FsappError as error:
@@ -82,6 +87,19 @@ def _loaded(settings: Settings) -> Rules:
     if current is None:
         raise FsappError(f"no rules are loaded: run `fsapp rules load {settings.rules}`")
     return current.rules()
+
+
+def _database_faults(settings: Settings) -> list[str]:
+    """What keeps the recorder from writing. An empty database is none: it makes the tables."""
+    database = Database(settings.database_url)
+    try:
+        if (database.file is None or database.file.exists()) and database.read(versions.current) is not None:
+            versions.refuse_outdated(database)
+    except FsappError as error:
+        return list(error.faults)
+    finally:
+        database.close()
+    return []
 
 
 def _switch_faults(settings: Settings, rules: Rules | None) -> list[str]:

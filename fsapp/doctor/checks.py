@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from fsapp.doctor import judge_guards, judge_keeping, judge_reach, judge_versions
+from fsapp.doctor import judge_guards, judge_keeping, judge_reach, judge_records, judge_versions
 from fsapp.doctor.facts import Facts
 from fsapp.doctor.finding import Finding
 
@@ -28,6 +28,7 @@ CHECKS: Mapping[str, Callable[[Facts], Iterable[Finding]]] = {
     "sounds": judge_keeping.sounds,
     "recordings": judge_keeping.recordings,
     "persistence": judge_keeping.persistence,
+    "records": judge_records.records,
     "passwords": judge_guards.passwords,
     "ports": judge_guards.ports,
     "limits": judge_versions.limits,

@@ -10,7 +10,7 @@ from fsapp.core.rules import Rules
 from fsapp.doctor.passwords import Strength
 from fsapp.settings import Settings
 
-__all__ = ["Facts", "Folder", "Machine", "NotAsked", "PythonInSwitch", "Redis", "Sound", "Switch"]
+__all__ = ["Facts", "Folder", "Machine", "Memory", "NotAsked", "PythonInSwitch", "Redis", "Sound", "Switch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,20 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """The SQL database. `fault`: why it cannot be used, empty if it can. `version` None: there is nothing in it yet.
+
+    `lag_s`: for how long the oldest event that is not recorded has waited; `quarantined`: how many are put aside.
+    """
+
+    where: str
+    version: str | None = "0001"
+    fault: str = ""
+    lag_s: float | NotAsked = 0.0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     """A folder where files are written. `free`: the share of the disk that is free, and bytes."""
 
@@ -129,5 +143,6 @@ class Facts:
     rules: Rules | NotAsked | None = None
     snapshot: int = 0
     dialplan: tuple[str, ...] | NotAsked = ()
+    memory: Memory | NotAsked = Memory("sqlite:///var/fsapp.db")
     well_known_taken: bool | NotAsked = False
     phone_password: Strength = Strength.MISSING

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gevent.threadpool import ThreadPool
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
 
 from fsapp.errors import RecordsUnavailable, SettingsError
 
@@ -63,39 +63,32 @@ class Database:
             self._threads.kill()
 
     def _run(self, work: Callable[[Connection], T], *, write: bool) -> T:
-        def once() -> T:
-            with self._engine.connect() as connection:
-                connection = connection.execution_options(fsapp_write=write)
-                with connection.begin():
-                    return work(connection)
+        def once() -> tuple[T | None, BaseException | None]:
+            # Given back, not raised: a thread of the pool would print it.
+            try:
+                with self._engine.connect() as connection:
+                    connection = connection.execution_options(fsapp_write=write)
+                    with connection.begin():
+                        return work(connection), None
+            except Exception as error:  # noqa: BLE001
+                return None, error
 
-        try:
-            if self.file is not None and not self.file.exists():
-                raise RecordsUnavailable(f"there is no database {self.file}: run `fsapp records migrate`")
-            return once() if self._threads is None else _in_thread(self._threads, once)
-        except DBAPIError as error:
-            if unavailable(error):
-                raise RecordsUnavailable(said(error, self.where)) from error
-            raise
-
-
-def _in_thread(threads: ThreadPool, once: Callable[[], T]) -> T:
-    """What `once` returns or raises; gevent itself would print a traceback of what is raised in a thread."""
-    def caught() -> tuple[T | None, Exception | None]:
-        try:
-            return once(), None
-        except Exception as error:  # noqa: BLE001  raised again below
-            return None, error
-
-    found, error = threads.apply(caught)
-    if error is not None:
-        raise error
-    return found  # type: ignore[return-value]
+        if self.file is not None and not self.file.exists():
+            raise RecordsUnavailable(f"there is no database {self.file}: run `fsapp records migrate`")
+        result, error = once() if self._threads is None else self._threads.apply(once)
+        if isinstance(error, DBAPIError) and unavailable(error):
+            raise RecordsUnavailable(said(_first(error), self.where)) from error
+        if error is not None:
+            raise error
+        return cast(T, result)
 
 
 def unavailable(error: DBAPIError) -> bool:
     """Whether it is the database that cannot do it now, rather than what it was asked to do that is wrong."""
-    return isinstance(error, (OperationalError, InterfaceError, InternalError)) or error.connection_invalidated
+    if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError, InternalError)):
+        return True
+    # Syntax, and tables that are not there: no value can be to blame.
+    return isinstance(error, ProgrammingError) and str(getattr(error.orig, "sqlstate", None) or "").startswith("42")
 
 
 def engine_of(url: str, *, threads: int = _THREADS, foreign_keys: bool = True) -> Engine:
@@ -140,6 +133,15 @@ def _sqlite(url: URL, threads: int, foreign_keys: bool) -> Engine:
     return engine
 
 
+def _first(error: DBAPIError) -> DBAPIError:
+    """What went wrong first, where undoing it went wrong as well."""
+    found, one = error, error.__cause__ or error.__context__
+    while one is not None:
+        found = one if isinstance(one, DBAPIError) else found
+        one = one.__cause__ or one.__context__
+    return found
+
+
 def said(error: DBAPIError, where: str) -> str:
     """One line: what is wrong, and what to do."""
     said = " ".join(str(error.orig).split())[:200]
@@ -150,7 +152,8 @@ def said(error: DBAPIError, where: str) -> str:
         return f"the database {where} cannot be written to ({said}): see whose it is and how it is mounted"
     if "locked" in lowered:
         return f"the database {where} is held by somebody else ({said}): end what holds it"
-    if "no such table" in lowered or "no such column" in lowered or "has no column" in lowered:
+    if "no such table" in lowered or "no such column" in lowered or (
+            "does not exist" in lowered and "relation" in lowered):
         return f"the database {where} is not what this fsapp expects ({said}): run `fsapp records migrate`"
     return f"the database {where} does not answer ({said}): start it, or set FSAPP_DATABASE_URL"
 

@@ -28,6 +28,7 @@
 | `fsapp:{floor:SWITCH}:answer:ID` | list | msgpack of the answer to one request | REQUEST_S |
 | `fsapp:{agents}:status` | hash | agent -> msgpack of the remembered status (see `agents`) | for ever |
 | `fsapp:{agents}:runs` | hash | switch -> core uuid of the run with which these were last brought together | for ever |
+| `fsapp:{recorder}:lease` | string | which process records | LINK_LEASE_S after its last sign of life |
 | `fsapp:probe` | string | nothing: written to see whether Redis takes writes | PROBE_S |
 
 NUMBER is the E.164 form with its plus. What stands in braces is the hash tag of Redis Cluster: all keys of one customer
@@ -38,9 +39,9 @@ from __future__ import annotations
 
 __all__ = [
     "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_TASKS",
-    "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "REQUEST_S", "RULES_CURRENT",
-    "RULES_VERSIONS", "TASKS_OPEN", "TASKS_OVER", "TASKS_S", "contacts", "floor", "heard", "import_lease", "rights",
-    "sticky", "tasks",
+    "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "RECORDER_LEASE", "REQUEST_S",
+    "RULES_CURRENT", "RULES_VERSIONS", "TASKS_OPEN", "TASKS_OVER", "TASKS_S", "contacts", "floor", "heard",
+    "import_lease", "rights", "sticky", "tasks",
 ]
 
 LEASE_S = 30
@@ -64,6 +65,7 @@ AGENT_RUNS = "fsapp:{agents}:runs"
 TASKS_OPEN = "fsapp:{tasks}:open"
 TASKS_OVER = "fsapp:{tasks}:over"
 PROBE = "fsapp:probe"
+RECORDER_LEASE = "fsapp:{recorder}:lease"
 
 
 def contacts(number: str) -> str:

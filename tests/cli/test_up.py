@@ -13,6 +13,7 @@ from typing import Any
 
 import gevent
 import pytest
+from sqlalchemy import text as sql
 
 from fsapp.cli.up import look
 from fsapp.core.rules import Rules
@@ -20,6 +21,7 @@ from fsapp.lab.callcenter import from_rules
 from fsapp.lab.dialplan import parse
 from fsapp.lab.esl_in import EventSocket
 from fsapp.lab.switch import Switch
+from fsapp.records.database import engine_of
 from fsapp.rules import load_folder
 from fsapp.settings import Settings
 from fsapp.state.rules import RulesStore
@@ -44,6 +46,7 @@ def switch() -> Iterator[Any]:
 
 
 def _settings(redis_server: Any, switch: Any, **changes: Any) -> Settings:
+    changes = {"database_url": "sqlite:////nowhere/fsapp.db"} | changes
     return Settings(redis_url=redis_server.url, redis_timeout_s=2, switch=switch.where, switch_password=PASSWORD,
                     rules=str(ROOT / "conf/rules"), dialplan=str(ROOT / "dialplan"), **changes)
 
@@ -116,7 +119,7 @@ def test_nobody_at_the_switchs_address(redis_server: Any, redis_client: Any, swi
     assert "127.0.0.1:1" in fault
 
 
-def test_up_runs_serve_and_link_starts_each_again_and_ends_with_them(
+def test_up_runs_its_parts_starts_each_again_and_ends_with_them(
     redis_server: Any, redis_client: Any, switch: Any, tmp_path: Path,
 ) -> None:
     _load(redis_client)
@@ -132,6 +135,7 @@ def test_up_runs_serve_and_link_starts_each_again_and_ends_with_them(
     environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")} | {
         "FSAPP_REDIS_URL": redis_server.url, "FSAPP_SWITCH": switch.where, "FSAPP_SWITCH_PASSWORD": PASSWORD,
         "FSAPP_LISTEN": listen, "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_LINK_HTTP": "127.0.0.1:0",
+        "FSAPP_RECORDER_HTTP": "127.0.0.1:0", "FSAPP_DATABASE_URL": f"sqlite:///{tmp_path}/fsapp.db",
         "FSAPP_DIALPLAN": str(dialplan), "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"), "FSAPP_LOG_JSON": "true",
     }
     up = subprocess.Popen([sys.executable, "-m", "fsapp", "up", "--json"], cwd=ROOT, env=environ,
@@ -152,12 +156,32 @@ def test_up_runs_serve_and_link_starts_each_again_and_ends_with_them(
             os.kill(link, signal.SIGKILL)
             _until_it_says(up, "fsapp link died with status -9, starting it again")
             _until_it_says(up, "link_up")  # the lease of the one that died does not keep it out
+            _until_there(tmp_path / "fsapp.db")
+            [recorder] = [pid for pid in _children(up.pid)
+                          if b"\0recorder\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            os.kill(recorder, signal.SIGKILL)
+            _until_it_says(up, "fsapp recorder died with status -9, starting it again")
+            _until_it_says(up, "recording")
             up.send_signal(signal.SIGTERM)
             assert up.wait() == 0
             assert _children(up.pid) == []
     finally:
         up.kill()
         up.communicate()
+
+
+def test_a_database_of_another_version_is_doubted_and_keeps_nothing_from_starting(
+    redis_server: Any, redis_client: Any, switch: Any, database_url: str,
+) -> None:
+    _load(redis_client)
+    settings = _settings(redis_server, switch, database_url=database_url)
+    assert look(settings) == ([], [])
+    engine = engine_of(database_url)
+    with engine.begin() as connection:
+        connection.execute(sql("UPDATE alembic_version SET version_num = '0001'"))
+    engine.dispose()
+    faults, [doubt] = look(settings)
+    assert faults == [] and "run `fsapp records migrate`" in doubt
 
 
 @pytest.mark.parametrize("password", ["ClueCon", "cluecon", "1234"])
@@ -173,6 +197,11 @@ def test_a_well_known_password_is_a_fault_before_anything_starts(
 def _until_it_says(process: subprocess.Popen[str], words: str) -> None:
     while words not in (line := process.stderr.readline()):
         assert line, f"it ended without saying {words!r}"
+
+
+def _until_there(path: Path) -> None:
+    while not path.exists():
+        gevent.sleep(0.05)
 
 
 def _children(pid: int) -> list[int]:

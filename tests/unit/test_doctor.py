@@ -12,7 +12,7 @@ from fsapp.core.mending import Difference, Kind
 from fsapp.core.rules import Rules
 from fsapp.doctor.ask_machine import listening
 from fsapp.doctor.checks import CHECKS, judge
-from fsapp.doctor.facts import Facts, Folder, Machine, NotAsked, PythonInSwitch, Redis, Sound, Switch
+from fsapp.doctor.facts import Facts, Folder, Machine, Memory, NotAsked, PythonInSwitch, Redis, Sound, Switch
 from fsapp.doctor.finding import Level
 from fsapp.doctor.judge_guards import is_loopback, switch_password_fault
 from fsapp.doctor.judge_versions import NEEDED, USEFUL
@@ -85,6 +85,9 @@ FAULTS = [
     ({"switch__socket": "127.0.0.1:9999"}, "dialplan", "hands its calls to 127.0.0.1:9999"),
     ({"switch__python": PythonInSwitch(fault="does not find fsapp")}, "python", "does not find fsapp"),
     ({"switch__sounds": (Sound("/s/a.wav"), Sound("/s/b.wav", "is not there"))}, "sounds", "/s/b.wav is not there"),
+    ({"memory": Memory("sqlite:///x", fault="the database x is of version 0001: run `fsapp records migrate`")},
+     "records", "of version 0001"),
+    ({"memory": Memory("sqlite:///x", lag_s=61.0)}, "records", "waited for 61 s"),
     ({"redis__append": False}, "persistence", "keeps nothing on disk"),
     ({"redis__policy": "allkeys-lru", "redis__maxmemory": 10**9}, "persistence", "allkeys-lru"),
     ({"settings__switch_password": "ClueCon"}, "passwords", "well-known default"),
@@ -106,6 +109,8 @@ WARNINGS = [
     ({"switch__gateway": "DOWN"}, "outside", "gateway trunk is down"),
     ({"switch__modules": without("mod_python3")}, "modules", "has no mod_python3"),
     ({"switch__zone": "+0100"}, "time-zone", "UTC+0100"),
+    ({"memory": Memory("sqlite:///x", None, lag_s=900.0)}, "records", "nothing in the database"),
+    ({"memory": Memory("sqlite:///x", quarantined=3)}, "records", "3 events could not"),
     ({"snapshot": 0}, "snapshot", "there is no snapshot"),
     ({"snapshot": 6}, "snapshot", "holds version 6 of the rules, in force is 7"),
     ({"switch__python": PythonInSwitch("0", "3.11", 5)}, "python", "has version 5 of the rules"),

@@ -1,0 +1,243 @@
+"""Writes what events say into the memory, a batch in a transaction. Decides nothing: what rows hold is made in core.
+
+Whoever writes calls holds the database's one write lock, so that what is known of a call is read, added to and written
+by one at a time: two recorders, or a recorder and a command, are as good as one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgpack
+from sqlalchemy import Connection, Table, bindparam, delete, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from fsapp.core.agent_record import LOGGED_OUT, Status, times
+from fsapp.core.call_rows import rows_of
+from fsapp.core.call_state import State, learn
+from fsapp.core.event_rows import Put, put
+from fsapp.records import schema
+from fsapp.records.database import WRITE_LOCK
+
+__all__ = ["Given", "lock", "upsert", "write_events"]
+
+_AT_ONCE = 500  # ids in one question: PostgreSQL takes 65535 values, SQLite 32766
+Row = dict[str, Any]
+
+
+class Given(NamedTuple):
+    """An event and where it stood in the stream."""
+
+    place: str
+    event: Mapping[str, Any]
+
+
+def write_events(connection: Connection, events: Sequence[Given], number_of: Callable[[str], str]) -> Counter[str]:
+    """Write the events, within the caller's transaction; how many rows of which table.
+
+    `number_of`: a number in E.164, or as it is. ValueError for a malformed event: give them one by one to find which.
+    What the database says of a value is raised as it is (sqlalchemy.exc).
+    """
+    lock(connection)
+    puts = [(given, put(given.event)) for given in events]
+    written: Counter[str] = Counter()
+    _write_calls(connection, puts, number_of, written)
+    _write_own(connection, [row for _given, one in puts for row in one.rows], number_of, written)
+    _write_tasks(connection, [one.task for _given, one in puts if one.task is not None], number_of, written)
+    _write_statuses(connection, [one.status for _given, one in puts if one.status is not None], written)
+    return written
+
+
+def lock(connection: Connection) -> None:
+    """Be the only one who writes calls, until the transaction ends. SQLite has one writer as it is."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
+
+
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[Row], *, keep: Iterable[str] = (), once: bool = False,
+) -> None:
+    """Insert rows, all with the same columns, or change those that are there by their primary key.
+
+    `keep`: columns that keep the value they have, if they have one. `once`: leave what is there as it is.
+    """
+    if not rows:
+        return
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    key = [column.name for column in table.primary_key]
+    kept = set(keep)
+    if once:
+        connection.execute(insert.on_conflict_do_nothing(index_elements=key), rows)
+        return
+    new = insert.excluded
+    changes = {
+        name: func.coalesce(table.c[name], new[name]) if name in kept else new[name]
+        for name in rows[0] if name not in key
+    }
+    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=changes), rows)
+
+
+# Calls
+
+
+def _write_calls(
+    connection: Connection, puts: Sequence[tuple[Given, Put]], number_of: Callable[[str], str], written: Counter[str],
+) -> None:
+    states = _load(connection, {call for _given, one in puts for call in one.calls})
+    changed = set()
+    for given, one in puts:
+        for call in one.calls:
+            if learn(states.setdefault(call, {}), call, given.event):
+                changed.add(call)
+    if not changed:
+        return
+    # A leg on another switch makes rows of the call it is a leg of, and that one has rows of all its legs.
+    roots = {states[call].get("from") or call for call in changed}
+    states |= _load(connection, roots - states.keys())
+    legs = {leg for root in roots for leg in states.get(root, {}).get("homes", ())}
+    states |= _load(connection, legs - states.keys())
+    now = time.time()
+    upsert(connection, schema.call_states, [
+        {"id": call, "state": msgpack.packb(states[call]), "changed_at": now} for call in sorted(changed)])
+    rows = []
+    for root in sorted(roots):
+        state = states.get(root)
+        if state is not None and not state.get("from") and "start" in state:
+            homes = {leg: states[leg] for leg in state.get("homes", ()) if states.get(leg, {}).get("from") == root}
+            rows.append(rows_of(root, state, homes, number_of))
+    interactions = [one.interaction for one in rows]
+    _name_customers(connection, interactions)
+    upsert(connection, schema.interactions, interactions, keep=("customer_id", "task_id"))
+    for table, some in ((schema.queue_stays, [row for one in rows for row in one.stays]),
+                        (schema.offers, [row for one in rows for row in one.offers])):
+        upsert(connection, table, some)
+        written[table.name] += len(some)
+    written["interactions"] += len(interactions)
+    _forget_legs(connection, {call: states[call]["from"] for call in changed if states[call].get("from")})
+
+
+def _forget_legs(connection: Connection, legs: Mapping[str, str]) -> None:
+    """Legs found to be parts of other calls are no calls of their own any more; what they had is those calls'."""
+    for leg, root in sorted(legs.items()):
+        decisions, interactions = schema.decisions, schema.interactions
+        connection.execute(decisions.update().where(decisions.c.interaction_id == leg).values(interaction_id=root))
+        connection.execute(delete(interactions).where(interactions.c.id == leg))
+
+
+def _load(connection: Connection, calls: Iterable[str]) -> dict[str, State]:
+    """What is known of each of the calls; of those that are known."""
+    table = schema.call_states
+    found: dict[str, State] = {}
+    for some in _pages(sorted(calls)):
+        for call, state in connection.execute(select(table.c.id, table.c.state).where(table.c.id.in_(some))):
+            found[call] = msgpack.unpackb(state, strict_map_key=False)
+    return found
+
+
+# What is an event's own
+
+
+def _write_own(
+    connection: Connection, rows: Sequence[tuple[str, Row]], number_of: Callable[[str], str], written: Counter[str],
+) -> None:
+    by_table: dict[str, list[Row]] = {}
+    for name, row in rows:
+        by_table.setdefault(name, []).append(row)
+    for name, some in sorted(by_table.items()):
+        table = schema.METADATA.tables[name]
+        if "number" in some[0]:
+            for row in some:
+                row["number"] = number_of(row["number"]) if row["number"] else None
+        if "customer_id" in table.c:
+            _name_customers(connection, some)
+        if name == "decisions":
+            some = _of_roots(connection, some)
+        upsert(connection, table, some, once=True)
+        written[name] += len(some)
+
+
+def _of_roots(connection: Connection, rows: list[Row]) -> list[Row]:
+    """Decisions belong to interactions: of a leg on another switch, to the call it is a leg of."""
+    table = schema.interactions
+    wanted = sorted({row["interaction_id"] for row in rows})
+    there = {id_ for some in _pages(wanted)
+             for id_ in connection.execute(select(table.c.id).where(table.c.id.in_(some))).scalars()}
+    for state_id, state in _load(connection, set(wanted) - there).items():
+        for row in rows:
+            if row["interaction_id"] == state_id and state.get("from"):
+                row["interaction_id"] = state["from"]
+    return rows
+
+
+def _name_customers(connection: Connection, rows: Sequence[Row]) -> None:
+    """Say whose each row is, where its number is a customer's."""
+    table = schema.customer_numbers
+    numbers = sorted({row["number"] for row in rows if row["number"]})
+    known = {
+        number: customer for some in _pages(numbers) for number, customer in connection.execute(
+            select(table.c.number, table.c.customer_id).where(table.c.number.in_(some)))
+    }
+    for row in rows:
+        row["customer_id"] = known.get(row["number"] or "")
+
+
+def _write_tasks(
+    connection: Connection, rows: Sequence[Row], number_of: Callable[[str], str], written: Counter[str],
+) -> None:
+    newest: dict[str, Row] = {}
+    for row in rows:
+        if row["id"] not in newest or newest[row["id"]]["told"] < row["told"]:
+            newest[row["id"]] = row
+    table = schema.tasks
+    for some in _pages(sorted(newest)):
+        for id_, told in connection.execute(select(table.c.id, table.c.told).where(table.c.id.in_(some))):
+            if told >= newest[id_]["told"]:
+                del newest[id_]
+    found = list(newest.values())
+    for row in found:
+        row["number"] = number_of(row["number"]) if row["number"] else None
+    _name_customers(connection, found)
+    upsert(connection, table, found, keep=("customer_id",))
+    written["tasks"] += len(found)
+
+
+def _write_statuses(connection: Connection, rows: Sequence[Row], written: Counter[str]) -> None:
+    if not rows:
+        return
+    upsert(connection, schema.agent_statuses, list(rows), once=True)
+    written["agent_statuses"] += len(rows)
+    first: dict[tuple[str, str], float] = {}
+    for row in rows:
+        who = row["agent"], row["switch"]
+        first[who] = min(row["at"], first.get(who, row["at"]))
+    for (agent, switch), at in first.items():
+        _write_times(connection, agent, switch, at)
+
+
+def _write_times(connection: Connection, agent: str, switch: str, at: float) -> None:
+    """Make sessions and breaks anew since the last time the agent was logged out before `at`."""
+    table = schema.agent_statuses
+    mine = (table.c.agent == bindparam("a")) & (table.c.switch == bindparam("s"))
+    who = {"a": agent, "s": switch}
+    since = connection.execute(
+        select(func.max(table.c.at)).where(mine, table.c.status == LOGGED_OUT, table.c.at < at), who).scalar() or 0.0
+    sessions, breaks = times(Status(*row) for row in connection.execute(
+        select(table.c.at, table.c.id, table.c.status, table.c.reason).where(mine, table.c.at >= since), who))
+    about = {"agent": agent, "switch": switch}
+    for target, rows in (
+        (schema.agent_sessions, [{"id": one.id, "started_at": one.started_at, "ended_at": one.ended_at} | about
+                                 for one in sessions]),
+        (schema.agent_breaks, [{"id": one.id, "session_id": one.session_id, "reason": one.reason,
+                                "started_at": one.started_at, "ended_at": one.ended_at} | about for one in breaks]),
+    ):
+        connection.execute(delete(target).where(
+            target.c.agent == agent, target.c.switch == switch, target.c.started_at >= since))
+        upsert(connection, target, rows)
+
+
+def _pages(values: Sequence[str]) -> Iterable[Sequence[str]]:
+    for place in range(0, len(values), _AT_ONCE):
+        yield values[place: place + _AT_ONCE]
