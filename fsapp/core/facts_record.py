@@ -1,9 +1,10 @@
 """The facts of a decision as its event carries them, small, and back: so that it can be made again. Pure.
 
 A map with what there was: `contacts` [campaign, stage, open, agent, attempted], `rights` [agent, expires, campaign,
-stage], `sticky` [agent, talked, [[place, agent, talked], ...]], `presence` {agent: what the decision saw of this one},
-`flow` the one still to be run, `led` [flow, line, agent, [block, ...]] where one has been. Times are epoch seconds. An
-empty map: nothing was known. Names of customers are not in it.
+stage], `places` [place, kind, base score, since, expires] that callbacks keep, `sticky` [agent, talked, [[place, agent,
+talked], ...]], `presence` {agent: what the decision saw of this one}, `flow` the one still to be run, `led` [flow,
+line, agent, [block, ...]] where one has been. Times are epoch seconds. An empty map: nothing was known. Names of
+customers are not in it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 from fsapp.core.availability import Availability, Presence
 from fsapp.core.model import Contact, Decision, Facts, Led, Right, Sticky, Talk
+from fsapp.core.task import Task, TaskKind
+from fsapp.core.task_life import ASKED
 
 __all__ = ["facts_from", "facts_record", "led_from"]
 
@@ -31,6 +34,10 @@ def facts_record(decision: Decision, led: Led | None = None) -> dict[str, Any]:
                              for one in facts.contacts]
     if facts.rights:
         found["rights"] = [[one.agent, one.expires_at.timestamp(), one.campaign, one.stage] for one in facts.rights]
+    places = [[one.place, one.kind.value, one.base_score, one.since.timestamp(), one.expires_at.timestamp()]
+              for one in facts.tasks if one.open and one.kind in ASKED and one.since and one.base_score is not None]
+    if places:
+        found["places"] = places
     if facts.sticky is not None:
         found["sticky"] = [facts.sticky.agent, facts.sticky.talked_at.timestamp(),
                            [[one.place, one.agent, one.talked_at.timestamp()] for one in facts.sticky.places]]
@@ -49,6 +56,11 @@ def facts_from(record: Mapping[str, Any], number: str, at: datetime, *, degraded
         )
         rights = tuple(Right(_text(agent), _at(expires), campaign, stage)
                        for agent, expires, campaign, stage in record.get("rights", ()))
+        tasks = tuple(
+            Task(str(index), TaskKind(kind), number, _text(place), _at(since), _at(expires), _at(since),
+                 base_score=int(score), since=_at(since))
+            for index, (place, kind, score, since, expires) in enumerate(record.get("places", ()))
+        )
         sticky = None
         if record.get("sticky"):
             agent, talked, places = record["sticky"]
@@ -57,7 +69,7 @@ def facts_from(record: Mapping[str, Any], number: str, at: datetime, *, degraded
         presence = {_text(agent): Presence(value) for agent, value in record.get("presence", {}).items()}
     except (TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
         raise ValueError(f"no facts: {error}") from None
-    return Facts(contacts, rights, sticky, degraded, _availability(presence, at))
+    return Facts(contacts, rights, sticky, degraded, _availability(presence, at), tasks)
 
 
 def led_from(record: Mapping[str, Any]) -> Led | None:

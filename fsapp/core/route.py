@@ -15,7 +15,7 @@ from fsapp.core.model import Call, CallClass, Decision, Facts, Step, Target
 from fsapp.core.offer import Offers
 from fsapp.core.rules import Line, Rules, Stage, Stickiness
 from fsapp.core.score import base_score
-from fsapp.core.task_life import unstuck_at
+from fsapp.core.task_life import ASKED, kept_score, unstuck_at
 
 __all__ = ["decide", "score_of"]
 
@@ -44,10 +44,13 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
     elif tried:
         trace.append(Step("move on", f"has waited in {', '.join(tried)}", f"now {target.queue}"))
     is_stage = isinstance(place, Stage)
+    score = found.base_score
+    if score is None:
+        score = _kept(facts, place, _score(call, found, place, rules, trace), now, trace)
     return Decision(
         call_class=found.call_class,
         reason=found.reason,
-        base_score=_score(call, found, place, rules, trace) if found.base_score is None else found.base_score,
+        base_score=score,
         campaign=place.campaign if is_stage else None,
         stage=place.name if is_stage else None,
         line=None if is_stage else place.name,
@@ -84,6 +87,19 @@ def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, tra
     fact = (f"{found.call_class}, VIP {_vip(call, rules)}, number priority {_priority(call, rules)}, "
             f"answer within {place.sla_s} s")
     trace.append(Step("score", fact, str(score)))
+    return score
+
+
+def _kept(facts: Facts, place: Stage | Line, score: int, now: datetime, trace: list[Step]) -> int:
+    """The better score of a caller who calls again before the callback: who hangs up and calls loses nothing."""
+    for task in facts.tasks:
+        if not task.open or task.kind not in ASKED or task.place != place.id or task.expires_at <= now:
+            continue
+        kept = kept_score(task, now)
+        if kept is not None and kept > score:
+            fact = f"a {task.kind} callback keeps the place since {task.since:%Y-%m-%d %H:%M:%S} UTC"
+            trace.append(Step("score", fact, str(kept)))
+            score = kept
     return score
 
 

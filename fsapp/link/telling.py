@@ -1,4 +1,4 @@
-"""Tells callers who wait their place and wait, where the rules say so: soon after they join, then every so often.
+"""Tells callers who wait their place, wait and key, where the rules say so: soon after they join, then every so often.
 
 It is played over what the caller hears in the queue: place, tone and keys (cc_exit_keys) go on below it. It is cut off
 when a phone rings for the caller, so before anybody answers, and when the caller leaves the queue. Nobody is told
@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Protocol
 
 from gevent.event import Event
@@ -108,7 +109,8 @@ class WaitTeller:
         if rules is None or not self._watch.up:
             return
         tellings = {
-            place.queue: place.telling for place in (*rules.stages.values(), *rules.lines.values()) if place.telling}
+            place.queue: place.telling for place in (*rules.stages.values(), *rules.lines.values())
+            if place.telling or place.calling_back.key}
         waiting = {
             member.uuid: member for member in self._watch.seen.members.values()
             if member.state == MemberState.WAITING and member.call and member.queue in tellings
@@ -123,7 +125,8 @@ class WaitTeller:
         due = sorted((uuid for uuid in waiting if self._due[uuid] <= at), key=self._due.__getitem__)
         for uuid in due[:AT_ONCE]:
             telling = tellings[waiting[uuid].queue]
-            self._due[uuid] = at + telling.every_s
+            # A key alone is told once.
+            self._due[uuid] = at + telling.every_s if telling else inf
             self._tell_one(uuid, telling, now)
             self._end()
 
@@ -135,19 +138,24 @@ class WaitTeller:
         if member is None or member.state != MemberState.WAITING or not member.call:
             return
         call = seen.calls.get(member.call)
-        wanted = call.variables.get("fsapp_flow_language", "") if call is not None else ""
+        variables = call.variables if call is not None else {}
+        if variables.get("fsapp_task"):  # nobody is on the line yet
+            return
+        wanted = variables.get("fsapp_flow_language", "")
         _, language = file_list(sounds, wanted, [])
         found = self._book.estimate_of(seen, member, now)
-        prompts = said(telling, found, language) if found is not None else []
-        if found is None or not prompts:
+        key = variables.get("cc_exit_keys", "")  # the call's own: one that is carried here has none
+        prompts = said(telling, found, language, key)
+        if not prompts:
             return
         path, _ = file_list(sounds, wanted, prompts)
         if path and self._played(member, path):
             WAITS_TOLD.inc()
             self._tell({
                 "type": "wait_told", "id": f"{uuid}:told:{now.timestamp():.3f}", "at": now.timestamp(),
-                "call": member.call, "member": uuid, "queue": member.queue, "position": found.position,
-                "low_s": round(found.low_s), "high_s": round(found.high_s), "doubt": found.doubt, "prompts": prompts,
+                "call": member.call, "member": uuid, "queue": member.queue, "prompts": prompts, "key": key or None,
+                **({"position": found.position, "low_s": round(found.low_s), "high_s": round(found.high_s),
+                    "doubt": found.doubt} if found is not None else {}),
             })
 
     def _played(self, member: SeenMember, path: str) -> bool:

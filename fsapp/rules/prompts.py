@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from fsapp.core.flow.blocks import Flow, Kind, prompts_of
+from fsapp.core.flow.blocks import CALLBACK_PROMPTS, Flow, Kind, prompts_of
 from fsapp.core.flow.steps import TYPED
 from fsapp.core.queue_xml import MOH
 from fsapp.core.rules import Rules
-from fsapp.core.speech import spoken
+from fsapp.core.speech import say_digits, say_press, spoken
 from fsapp.rules.switch_xml import Node, read_file
 
 __all__ = ["flow_prompts", "prompts", "told_prompts"]
@@ -41,15 +41,18 @@ def flow_prompts(flows: Iterable[Flow]) -> list[str]:
 
 
 def told_prompts(rules: Rules) -> list[str]:
-    """The files that tell callers their place and wait, named as those of flows; none where nobody is told.
+    """The files that tell callers their place, wait and key, and ask who presses it; none where nobody is told.
 
-    In what the switch speaks, and in each language that a caller may have chosen in a flow.
+    Named as those of flows, in what the switch speaks, and in each language that a caller may have chosen in a flow.
     """
-    if not any(place.telling for place in (*rules.stages.values(), *rules.lines.values())):
-        return []
+    places = (*rules.stages.values(), *rules.lines.values())
+    names: set[str] = set()
+    if any(place.telling for place in places):
+        names |= {name for name in spoken() if not name.startswith("press-")}
+    for key in {place.calling_back.key for place in places} - {""}:
+        names |= {"callback-offer", *say_press(key, ""), *CALLBACK_PROMPTS, *say_digits("0123456789", "")} - {TYPED}
     folders = ["", *(f"{one}/" for one in sorted({one for flow in rules.flows.values() for one in _languages(flow)}))]
-    names = sorted(name for name in spoken() if not name.startswith("press-"))
-    return [f"{folder}{name}.wav" for folder in folders for name in names]
+    return [f"{folder}{name}.wav" for folder in folders for name in sorted(names)]
 
 
 def _languages(flow: Flow) -> set[str]:

@@ -297,6 +297,20 @@ def test_the_key_in_the_queue_of_an_agent(centre: Centre, switch: Switch, joined
     assert task.base_score == int(first["cc_base_score"])
 
 
+def test_who_calls_again_stands_where_he_stood(centre: Centre, switch: Switch, joined: Joined) -> None:
+    now = datetime.now(UTC)
+    task = Task("t1", TaskKind.REQUESTED, CALLER, "helpdesk", now, now + timedelta(hours=1), now,
+                base_score=100_000_000, since=now - timedelta(hours=2000))
+    Tasks(centre.client).change(CALLER, lambda known: made(known, task))
+    call = switch.call(CALLER, LINE)
+    kept = int(waiting(joined, call)["cc_base_score"]) - 100_000_000
+    assert 0 <= kept - 2000 * 3600 < 60
+    call.press("5")
+    type_(call, "callback-confirm", "1")
+    told(call, "callback-already")
+    over(call)
+
+
 def test_where_no_callback_is_offered_no_key_leads_out(switch: Switch, joined: Joined) -> None:
     call = switch.call(CALLER, "+381115550200")
     assert not waiting(joined, call).get("cc_exit_keys")

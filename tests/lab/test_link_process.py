@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ PLAN = """<include><context name="public">
 <extension name="other"><condition field="destination_number" expression="^2$">
 <action application="answer"/><action application="set" data="fsapp_class=service"/>
 <action application="callcenter" data="helpdesk@fsapp"/></condition></extension>
+<extension name="key"><condition field="destination_number" expression="^3$">
+<action application="answer"/><action application="set" data="fsapp_class=service"/>
+<action application="set" data="cc_exit_keys=*"/><action application="callcenter" data="helpdesk@fsapp"/>
+<action application="unset" data="cc_exit_keys"/><action application="callcenter" data="helpdesk@fsapp"/>
+</condition></extension>
 </context></include>"""
 AGENTS = ("1004", "1005", "1006", "1007")
 
@@ -275,6 +281,30 @@ def test_who_waits_is_told_and_nobody_else(
     until(lambda: switch.callcenter.agents["1004"].state == "Receiving" or first.bridged, "the next is offered")
     until(lambda: not first.displaced, "and hears no more of it")
     assert second.displaced
+    floor.close()
+
+
+def test_the_key_is_told_once_to_whom_it_is_given(
+    make_switch: Callable[..., Switch], make_socket: Callable[..., EventSocket], redis_server: Any,
+    start_link: Callable[..., LinkProcess],
+) -> None:
+    """Where neither place nor wait is told; although nobody is there to take the call."""
+    switch = make_switch(PLAN, [Queue("helpdesk@fsapp")])
+    run(switch, "global_setvar fsapp_sounds=/sounds/fsapp/sr")
+    floor = Floor(switch, make_socket(switch), redis_server)
+    document = load_folder(ROOT / "conf/rules")
+    document["line"]["helpdesk"] |= {"callback_key": "*", "tell_every_s": 15}
+    RulesStore(floor.client).load(document, "", "", "")
+    process = start_link(floor)
+    switch.call("+381601234567", "2")
+    key = switch.call("+381601234568", "3")
+    until(lambda: floor.facts("wait_told"), "the key is told")
+    until(lambda: list(process._teller._due.values()) == [inf, inf], "both have had their turn, and have no other")
+    [told] = floor.facts("wait_told")
+    assert (told["call"], told["prompts"], told["key"]) == (key.uuid, ["callback-offer", "press-star"], "*")
+    assert key.displaced
+    key.press("*")
+    until(lambda: not key.displaced, "it is cut off by the key")
     floor.close()
 
 

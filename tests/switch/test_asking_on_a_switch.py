@@ -8,12 +8,14 @@ from subprocess import Popen
 import pytest
 from app import App
 from desk import Desk
-from machine import Switch, wait_until
+from machine import PASSWORD, Switch, wait_until
 from phone import Phone
 
+from fsapp.app.link import LinkProcess
 from fsapp.core.task import Task
 from fsapp.settings import Settings
 from fsapp.state.connection import connect
+from fsapp.state.stream import tail
 from fsapp.state.tasks import Tasks
 
 LINE, QUEUE, CALLER = "0115550300", "helpdesk@fsapp", "+381641111111"
@@ -100,7 +102,9 @@ def test_the_key_while_a_phone_rings_for_the_caller(
     phone.call(LINE, caller=CALLER)
     phone.wait_for(200)
     wait_until(lambda: row()["state"] == "Receiving", "the agent's phone rings")
-    [call] = [line.split(",")[0] for line in switch.cli("show channels").splitlines() if "sofia/trunks/" in line]
+    names, *rows = switch.cli(f"callcenter_config queue list members {QUEUE}").splitlines()
+    members = [dict(zip(names.split("|"), one.split("|"), strict=False)) for one in rows if "|" in one]
+    [call] = [member["session_uuid"] for member in members if member["state"] == "Trying"]
     press(switch, call, "5")
     asked(switch, call, "callback-confirm")
     wait_until(lambda: row()["state"] == "Waiting", "the agent is free again")
@@ -148,3 +152,31 @@ def test_the_key_loses_nobody_where_the_dialplan_is_alone(switch: Switch, phone:
         phone.wait_for(200)
         presses(switch, call, queue)
         presses(switch, call, queue)
+
+
+def test_the_key_is_told_and_works_while_it_is(
+    switch: Switch, fsapp: Fsapp, redis_server, phone: Phone,
+) -> None:
+    fsapp()
+    process = LinkProcess(redis_server.settings.model_copy(update={
+        "switch": f"127.0.0.1:{switch.event_port}", "switch_password": PASSWORD, "link_http": "127.0.0.1:0"}))
+    process.start()
+    try:
+        phone.call(LINE, caller=CALLER)
+        phone.wait_for(200)
+        call = switch.wait_waiting(QUEUE)["session_uuid"]
+        client = connect(Settings(redis_url=redis_server.url))
+
+        def told() -> list[list[str]]:
+            return [fact["prompts"] for _, fact in tail(client, 0.0, follow=False) if fact["type"] == "wait_told"]
+
+        wait_until(told, "the caller is told")
+        assert told() == [["callback-offer", "press-5"]]
+        press(switch, call, "5")
+        asked(switch, call, "callback-confirm")
+        assert "callback-offer.wav" not in switch.cli(f"uuid_buglist {call}")
+        press(switch, call, "1")
+        phone.wait_end()
+        assert len(tasks(redis_server)) == 1
+    finally:
+        process.stop()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fsapp.core.asking import AFTER_S, requested
 from fsapp.core.dialling import refusal
+from fsapp.core.facts_record import facts_from, facts_record
 from fsapp.core.flow.actions import (
     END,
     Action,
@@ -34,11 +35,11 @@ from fsapp.core.flow.blocks import Flow, flow_from
 from fsapp.core.flow.situation import Situation
 from fsapp.core.flow.state import State
 from fsapp.core.flow.steps import begin, step
-from fsapp.core.model import NO_FACTS, Call, CallClass, Earlier
+from fsapp.core.model import NO_FACTS, Call, CallClass, Earlier, Facts
 from fsapp.core.numbers import normalise
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
-from fsapp.core.task import TaskKind
+from fsapp.core.task import Task, TaskKind, TaskState
 from fsapp.core.task_life import kept_score
 from fsapp.rules import load_folder
 
@@ -197,3 +198,46 @@ def test_a_flows_caller_gets_the_score_of_a_service_call() -> None:
 
 def test_an_answer_that_is_none_asks_again() -> None:
     assert run(flow(), Said())[1] == (CONFIRM,)
+
+
+# -- who calls again before the callback -----------------------------------------------------------------------------
+
+AGAIN = Call(normalise(MINE, "RS"), normalise("+381115550300", "RS"))
+KEPT = requested("t1", MINE, RULES.lines["helpdesk"], AGAIN, RULES, since=SINCE, now=NOW)
+
+
+def test_who_calls_again_has_the_place_that_is_kept() -> None:
+    plain = decide(AGAIN, NO_FACTS, RULES, NOW)
+    found = decide(AGAIN, Facts(tasks=(KEPT,)), RULES, NOW)
+    assert found.base_score == (plain.base_score or 0) + 100
+    assert found.trace[-1] == (
+        "score", "a requested callback keeps the place since 2026-11-25 11:58:20 UTC", str(found.base_score))
+    assert (found.call_class, found.target, found.reason) == (plain.call_class, plain.target, plain.reason)
+    lost = replace(KEPT, kind=TaskKind.LOST)
+    assert decide(AGAIN, Facts(tasks=(lost,)), RULES, NOW).base_score == found.base_score
+
+
+@pytest.mark.parametrize("other", [
+    replace(KEPT, place="vip"), replace(KEPT, state=TaskState.CANCELLED), replace(KEPT, expires_at=NOW),
+    replace(KEPT, base_score=None), replace(KEPT, kind=TaskKind.AGAIN), replace(KEPT, base_score=1),
+])
+def test_only_a_better_place_of_the_same_line_counts(other: Task) -> None:
+    plain = decide(AGAIN, NO_FACTS, RULES, NOW)
+    found = decide(AGAIN, Facts(tasks=(other,)), RULES, NOW)
+    assert (found.base_score, found.trace) == (plain.base_score, plain.trace)
+
+
+def test_a_later_visit_keeps_the_score_it_has() -> None:
+    first = decide(AGAIN, NO_FACTS, RULES, NOW)
+    back = replace(AGAIN, earlier=Earlier(
+        CallClass.SERVICE, first.base_score or 0, "service-line", line="helpdesk", decision="d1", tried=first.tried))
+    assert decide(back, Facts(tasks=(KEPT,)), RULES, NOW).base_score == first.base_score
+
+
+def test_a_replay_knows_the_place_that_was_kept() -> None:
+    decision = decide(AGAIN, Facts(tasks=(KEPT, replace(KEPT, kind=TaskKind.AGAIN))), RULES, NOW)
+    facts = facts_from(facts_record(decision), MINE, NOW)
+    again = decide(AGAIN, facts, RULES, NOW)
+    assert (again.base_score, again.trace) == (decision.base_score, decision.trace)
+    with pytest.raises(ValueError, match="no facts"):
+        facts_from({"places": [["helpdesk", "nothing", 1, 1.0, 1.0]]}, MINE, NOW)

@@ -83,8 +83,12 @@ def test_files_that_tell_the_wait_are_those_of_all_languages_of_flows() -> None:
     assert {name.partition("/")[0] for name in told if "/" in name} == {"sr", "en"}
     document["centre"] = {key: value for key, value in centre.items() if not key.startswith("tell_")}
     for line in document["line"].values():
-        line.pop("tell_position", None), line.pop("tell_wait", None)
+        line.pop("tell_position", None), line.pop("tell_wait", None), line.pop("callback_key", None)
     assert told_prompts(Rules.from_document(document)) == []
+    document["line"]["helpdesk"]["callback_key"] = "#"
+    asked = told_prompts(Rules.from_document(document))
+    assert {"callback-offer.wav", "sr/press-hash.wav", "en/callback-confirm.wav", "en/number-9.wav"} <= set(asked)
+    assert not {"position.wav", "press-1.wav", "*.wav"} & set(asked)
 
 
 def test_the_operator_s_catalogue_lies_over_it(place: Path) -> None:

@@ -38,6 +38,14 @@ def test_place_and_wait() -> None:
     assert said(NOT_TOLD, SURE, "sr") == []
 
 
+def test_the_key_is_told_after_all_that_and_by_itself() -> None:
+    assert said(Telling(position=True), SURE, "sr", "5") == ["position", "number-3", "callback-offer", "press-5"]
+    assert said(NOT_TOLD, None, "sr", "*") == ["callback-offer", "press-star"]
+    assert said(BOTH, None, "sr") == []
+    for no_key in ("", "55", "x", "12"):
+        assert said(NOT_TOLD, SURE, "sr", no_key) == []
+
+
 def test_what_cannot_be_trusted_is_not_told() -> None:
     doubtful = Estimate(130.0, 70.0, 250.0, 3, 4, "it may be anything")
     assert said(BOTH, doubtful, "sr") == ["position", "number-3"]
