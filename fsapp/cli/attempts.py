@@ -1,26 +1,23 @@
-"""`fsapp attempts`: agents' attempts to reach customers, written down and listed. What comes of one core decides."""
+"""`fsapp attempts`: the journal of agents' attempts to reach customers. Writing one down is in `attempts_record`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
-from uuid import uuid4
 
 import click
 
 from fsapp.cli.agent_status import find_agent
-from fsapp.cli.explain import Time
-from fsapp.cli.stickiness import open_customers
+from fsapp.cli.attempts_record import record
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
-from fsapp.cli.task_reading import call_again, find_place, key_of, known_place, place_options, put
+from fsapp.cli.task_reading import key_of, known_place, place_options
 from fsapp.cli.tasks import open_tasks
-from fsapp.cli.times import AGO, AHEAD, utc_text
+from fsapp.cli.times import AGO
 from fsapp.core.rules import Rules
-from fsapp.core.talks import Outcome, attempt
-from fsapp.core.task import Task, TryOutcome
+from fsapp.core.talks import Outcome
+from fsapp.core.task import TryOutcome
 from fsapp.core.task_rows import ATTEMPT_COLUMNS, AttemptFilter, attempt_row
 
 __all__ = ["attempts"]
@@ -38,68 +35,7 @@ def attempts() -> None:
     """Write down how agents tried to reach customers, and list who tried when, and how it ended."""
 
 
-@attempts.command()
-@click.argument("number")
-@click.option("--agent", required=True, metavar="ID|E-MAIL", help="Who tried.")
-@click.option("--outcome", required=True, type=click.Choice([outcome.value for outcome in Outcome]),
-              help="Whether the two talked.")
-@click.option("--campaign", help="The campaign the attempt was for.")
-@click.option("--stage", help="The stage of it.")
-@click.option("--line", help="The service line it was for, where it was for one.")
-@click.option("--talked-s", type=click.FloatRange(min=0), metavar="N", help="For how many seconds they talked.")
-@click.option("--at", type=Time(), metavar="TIME", help="When, in ISO 8601; now if not given.")
-@click.option("--id", "id_", metavar="ID", help="Of the attempt: told twice, it counts once.")
-@click.option("--again", type=AHEAD, metavar="TIME", help="The same agent is to call again then: ISO 8601, or 2h.")
-@click.option("--note", default="", metavar="TEXT", help="With --again: what it is about.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.pass_obj
-def record(
-    obj: Any, number: str, agent: str, outcome: str, campaign: str | None, stage: str | None, line: str | None,
-    talked_s: float | None, at: datetime | None, id_: str | None, again: datetime | None, note: str, as_json: bool,
-) -> None:
-    """Write down an agent's attempt to reach the customer with this NUMBER.
-
-    What direct callback makes of it, and whether the customer sticks to the agent, the rules say. An open contact that
-    was tried last is the one whose call comes back. --again makes a task, see `fsapp tasks`.
-    """
-    from fsapp.state import stream
-    from fsapp.state.contacts import Contacts
-
-    if talked_s is not None and outcome != Outcome.TALKED:
-        raise click.UsageError("--talked-s belongs to --outcome talked")
-    if note and again is None:
-        raise click.UsageError("--note belongs to --again")
-    if bool(campaign) != bool(stage):
-        raise click.UsageError("--campaign and --stage belong together")
-    if again is not None and not (stage or line):
-        raise click.UsageError("--again needs --campaign and --stage, or --line")
-    rules, customers, client, key = open_customers(obj, number)
-    found = find_agent(rules, agent)
-    place = find_place(rules, campaign, stage, line) if stage or line else None
-    now = datetime.now(UTC)
-    if at is not None and at > now:
-        raise click.UsageError("--at lies in the future")
-    id_ = id_ or str(uuid4())
-    task = None
-    if again is not None and place is not None:
-        task = call_again(
-            number, place, rules, client, again, agent=found.id, group=None, made_by=found.name, note=note,
-            because_of=id_)
-    happened = attempt(key, found.id, Outcome(outcome), at or now, id_, campaign, stage, talked_s, line)
-    told = customers.take(happened, rules)
-    contact = campaign is not None and Contacts(client).set_attempted(
-        key, f"{campaign}/{stage}", happened.at.timestamp())
-    events: list[dict[str, Any]] = [{
-        "type": "attempt", "id": happened.id, "at": happened.at.timestamp(), "number": key, "agent": found.id,
-        "outcome": outcome, "campaign": campaign, "stage": stage, "line": line, "talked_s": talked_s,
-    }, *told]
-    stream.add(client, [stream.encode(event) for event in events])
-    task = put(client, task) if task is not None else None
-    effects = {event["type"]: event.get("effect", "set") for event in told}
-    said = {"number": key, "agent": found.id, "outcome": outcome,
-            "right": effects.get("direct_callback"), "sticky": "stickiness" in effects, "contact": contact,
-            **({"task": task.id, "due_at": task.due_at.isoformat(timespec="seconds")} if task else {})}
-    click.echo(json.dumps(said) if as_json else _sentence(said, found.name, task))
+attempts.add_command(record)
 
 
 @attempts.command("list")
@@ -177,11 +113,3 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
     return {**row, "when": row["at"].replace("T", " ")[:19], "whose": name("responsible"), "who": name("agent"),
             "how": row["result"] or row["outcome"], "place": place}
-
-
-def _sentence(said: dict[str, Any], name: str, task: Task | None) -> str:
-    rights = {"arises": "a right to call back arises", "restarted": "the right to call back starts anew",
-              "deleted": "the right to call back ends", None: "no right to call back changes"}
-    sticks = ", the customer sticks to the agent" if said["sticky"] else ""
-    again = f"; task {task.id}: {name} calls again, due {utc_text(task.due_at)}" if task else ""
-    return f"{said['number']}: {name}'s attempt {said['outcome']}; {rights[said['right']]}{sticks}{again}."

@@ -21,8 +21,8 @@ from fsapp.core.task_rows import MAX_NOTE
 from fsapp.errors import FsappError, RulesError
 
 __all__ = [
-    "call_again", "change", "find_group", "find_place", "key_of", "known_place", "place_options", "put", "refuse_times",
-    "who_is_responsible",
+    "call_again", "change", "find_group", "find_place", "find_task", "key_of", "known_place", "place_options", "put",
+    "refuse_times", "who_is_responsible",
 ]
 
 MAX_DAYS = 366
@@ -77,6 +77,16 @@ def find_group(rules: Rules, name: str) -> str:
     if name not in rules.groups:
         raise RulesError(f"there is no group {name}: there are {', '.join(sorted(rules.groups)) or 'none'}")
     return name
+
+
+def find_task(client: Any, id_: str) -> Task:
+    """The task with this id; FsappError if there is none."""
+    from fsapp.state.tasks import Tasks
+
+    found = Tasks(client).get(id_)
+    if found is None:
+        raise FsappError(f"there is no task {id_}: see `fsapp tasks list --state all`")
+    return found
 
 
 def who_is_responsible(rules: Rules, agent: str | None, group: str | None) -> tuple[str | None, str | None]:

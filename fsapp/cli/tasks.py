@@ -15,6 +15,7 @@ from fsapp.cli.task_reading import (
     call_again,
     change,
     find_place,
+    find_task,
     key_of,
     known_place,
     place_options,
@@ -104,7 +105,7 @@ def list_command(
 def show(obj: Any, task: str, as_json: bool) -> None:
     """Everything about one task, with each try: who was responsible then, who was reserved, how it ended."""
     rules, client = open_tasks(obj)
-    found = _find(client, task)
+    found = find_task(client, task)
     row = task_row(found, rules, datetime.now(UTC))
     tries = [
         {"at": one.at.isoformat(timespec="seconds"), "outcome": one.outcome.value, "responsible": one.responsible,
@@ -160,7 +161,7 @@ def add(
 def cancel(obj: Any, task: str, why: str, as_json: bool) -> None:
     """Take a task back: the customer is not called."""
     rules, client = open_tasks(obj)
-    found = _find(client, task)
+    found = find_task(client, task)
     text = clean_text(why, MAX_NOTE) or f"taken back by {author()}"
     done = _changed(client, found, lambda known: task_life.cancelled(known, found.id, text, datetime.now(UTC)))
     _say(done, rules, as_json, f"Task {done.id} is cancelled: {done.number} is not called for {done.place}")
@@ -178,7 +179,7 @@ def assign(obj: Any, task: str, agent: str | None, group: str | None, anyone: bo
     if anyone == bool(agent or group):
         raise click.UsageError("say whose it is to be: --agent, --group, or --anyone")
     rules, client = open_tasks(obj)
-    found = _find(client, task)
+    found = find_task(client, task)
     who, whose = who_is_responsible(rules, agent, group)
     done = _changed(client, found, lambda known: task_life.assigned(known, found.id, who, whose, datetime.now(UTC)))
     _say(done, rules, as_json, f"Task {done.id} for {done.number}")
@@ -208,20 +209,11 @@ def _responsible(rules: Rules, known: Any, agent: str | None, group: str | None)
     return by_email.get((agent or "").casefold(), agent), group
 
 
-def _find(client: Any, id_: str) -> Task:
-    from fsapp.state.tasks import Tasks
-
-    found = Tasks(client).get(id_)
-    if found is None:
-        raise FsappError(f"there is no task {id_}: see `fsapp tasks list --state all`")
-    return found
-
-
 def _changed(client: Any, task: Task, how: Callable[[Any], task_life.Changed]) -> Task:
     """The task after a change of it. FsappError where it is over."""
     done = change(client, task.number, how)
     if done.task is None:
-        found = _find(client, task.id)
+        found = find_task(client, task.id)
         raise FsappError(f"task {task.id} is over: {found.state}{f', {found.why}' if found.why else ''}")
     return done.task
 

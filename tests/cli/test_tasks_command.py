@@ -263,7 +263,40 @@ def test_an_attempt_may_end_with_call_again(fsapp: Run, redis_client: Any) -> No
     assert len(listed(fsapp)) == 1
 
 
+def test_an_agent_works_a_task_by_hand(fsapp: Run, redis_client: Any) -> None:
+    put(redis_client, "t1", agent="1004")
+    record = ("attempts", "record", N, "--agent", "1005", "--task", "t1", "--outcome")
+    for _ in range(2):
+        assert fsapp(*record, "failed", "--result", "busy", "--id", "one")[0] == 0
+    shown = json.loads(fsapp("tasks", "show", "t1", "--json")[1])
+    assert (shown["state"], shown["doing"], shown["tries"], shown["tries_left"]) == ("open", "later", 1, 2)
+    assert fsapp(*record, "talked", "--talked-s", "30")[0] == 0
+    assert json.loads(fsapp("tasks", "show", "t1", "--json")[1])["state"] == "done"
+    rows = json.loads(fsapp("attempts", "list", "--json")[1])["attempts"]
+    assert [(row["responsible"], row["agent"], row["result"], row["line"], row["task"]) for row in rows] == [
+        ("1004", "1005", "busy", "helpdesk", "t1"), ("1004", "1005", "talked", "helpdesk", "t1")]
+    assert json.loads(fsapp("stickiness", "show", N, "--json")[1])["sticky"]["agent"] == "1005"
+
+
+def test_a_talk_by_hand_ends_callbacks_of_the_same_place(fsapp: Run, redis_client: Any) -> None:
+    put(redis_client, "t1")
+    put(redis_client, "t2", place="vip")
+    assert fsapp("attempts", "record", N, "--agent", "1005", "--line", "helpdesk", "--outcome", "talked")[0] == 0
+    assert listed(fsapp) == ["t2"]
+
+
+def test_call_again_takes_the_place_of_what_was_tried(fsapp: Run, redis_client: Any) -> None:
+    put(redis_client, "t1", agent="1004")
+    said = json.loads(fsapp("attempts", "record", N, "--agent", "1005", "--task", "t1", "--outcome", "failed",
+                            "--again", "3h", "--json")[1])
+    assert listed(fsapp) == [said["task"]]
+    assert json.loads(fsapp("tasks", "show", "t1", "--json")[1])["why"] == "called-again"
+
+
 @pytest.mark.parametrize(("args", "status", "said"), [
+    (("--task", "t1", "--line", "helpdesk"), 2, "says the stage or line itself"),
+    (("--task", "gone"), 1, "no task gone"),
+    (("--result", "busy"), 2, "--result belongs"), (("--task", "other"), 1, "is one of +381601234568"),
     (("--again", "2h"), 2, "--again needs"), (("--note", "x"), 2, "--note belongs to --again"),
     (("--again", "2h", "--line", "nowhere"), 1, "no line nowhere"),
     (("--again", "2020-01-01", "--line", "helpdesk"), 1, "is over"),
@@ -272,6 +305,8 @@ def test_an_attempt_may_end_with_call_again(fsapp: Run, redis_client: Any) -> No
 def test_attempts_that_are_refused_write_nothing(
     fsapp: Run, redis_client: Any, args: tuple[str, ...], status: int, said: str,
 ) -> None:
+    put(redis_client, "t1")
+    put(redis_client, "other", number="+381601234568")
     left, out, err = fsapp("attempts", "record", N, "--agent", "1001", "--outcome", "failed", *args)
     assert (left, out) == (status, "")
     assert said in err
