@@ -98,6 +98,8 @@ class Settings(BaseModel):
         "sqlite:///var/fsapp.db", description="where the memory is: sqlite:///FILE or postgresql://USER@HOST/NAME")
     cdr: str = Field(
         "/var/log/freeswitch/json_cdr", description="the folder where the switch writes a JSON file of each ended leg")
+    short_abandoned_s: float = Field(
+        5.0, ge=0, le=3600, description="in reports, a caller who hangs up sooner than this has abandoned at once")
     recordings: str = Field("var/recordings", description="the folder where the switch writes recordings")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")

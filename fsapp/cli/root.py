@@ -52,6 +52,7 @@ COMMANDS = {
     "tickets": Entry("fsapp.cli.tickets:tickets", "What customers want of us until it is done."),
     "recorder": Entry("fsapp.cli.recorder:recorder", "Bring what happens into the memory."),
     "records": Entry("fsapp.cli.records:records", "Set up and look after the memory: the SQL database."),
+    "report": Entry("fsapp.cli.report:report", "Figures of a period: calls, service level, agents, campaigns."),
     "sounds": Entry("fsapp.cli.sounds:sounds", "Make the prompts that callers hear, and check them."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),
     "lab": Entry("fsapp.cli.lab:lab", "Run scenarios on a switch in Python."),

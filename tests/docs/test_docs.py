@@ -12,6 +12,7 @@ import pytest
 from fsapp.cli.root import cli
 from fsapp.core.calling_back import calling_back_from
 from fsapp.core.dialling import dialling_from
+from fsapp.core.reports.catalogue import CATALOGUE
 from fsapp.doctor.checks import CHECKS
 from fsapp.rules.schema import Dial, _CallingBack
 from fsapp.settings import Settings
@@ -91,6 +92,17 @@ def test_what_is_said_of_tasks_is_so() -> None:
     assert set(re.findall(r"(?m)^\| `([a-z_]+)` \|", dial)) == set(Dial.model_fields)
     example = tomllib.loads((ROOT / "conf/rules/centre.toml").read_text(encoding="utf-8"))
     assert calling_back_from({}, example["centre"]) == rule
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_figure_of_a_report_is_defined(name: str) -> None:
+    """In its own section, in words and as it is reckoned; and nothing is defined that is not printed."""
+    page = (ROOT / "docs/reports.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \|$", section)
+    assert all(words.strip() and formula.strip() for _figures, words, formula in rows)
+    defined = [figure for figures, _words, _formula in rows for figure in re.findall(r"`([a-z0-9_]+)`", figures)]
+    assert sorted(defined) == sorted(CATALOGUE[name].units)
 
 
 def test_the_minimal_switch_is_booted_a_second_time_as_the_first(tmp_path: Path) -> None:

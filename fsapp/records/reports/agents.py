@@ -1,0 +1,111 @@
+"""Reads what agents did, one after the other, for the reports on them. Reckons nothing: that is `core.reports`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, union
+
+from fsapp.core.people import DEFAULT_PHONE_S
+from fsapp.core.reports.agents import Rest, Worked, count_breaks, count_work, until
+from fsapp.core.reports.query import Query
+from fsapp.core.reports.rows import Rows
+from fsapp.records.reports.reading import read
+from fsapp.records.schema import agent_breaks, agent_sessions, attempts, interactions, offers, queue_stays
+
+__all__ = ["read_agents", "read_breaks"]
+
+_LONGEST_S = 24 * 3600.0  # of a talk: what began earlier is over when the period begins
+
+
+def read_agents(connection: Connection, query: Query, rows: Rows) -> None:
+    for agent in _agents(connection, query):
+        one = Worked(agent)
+        _add_times(connection, query, one)
+        _add_talks(connection, query, one)
+        _add_offers(connection, query, one)
+        count_work(rows, one, query)
+
+
+def read_breaks(connection: Connection, query: Query, rows: Rows) -> None:
+    for agent in _agents(connection, query):
+        one = Worked(agent)
+        _add_times(connection, query, one)
+        _add_talks(connection, query, one)
+        count_breaks(rows, one, query)
+
+
+def _agents(connection: Connection, query: Query) -> list[str]:
+    """Whoever was there in the period, or had a call."""
+    wanted = query.only.get("agent")
+    if wanted:
+        return sorted(set(wanted))
+    called = interactions.c
+    found = connection.execute(union(
+        select(agent_sessions.c.agent).where(_overlaps(agent_sessions, query)),
+        select(called.agent).where(
+            called.started_at >= query.period.start - _LONGEST_S, called.started_at < query.period.end,
+            called.agent.is_not(None)),
+    )).scalars()
+    return sorted({*found, *(query.rules.agents if query.rules is not None else ())})
+
+
+def _overlaps(table: Table, query: Query) -> ColumnElement[bool]:
+    return and_(table.c.started_at < query.period.end,
+                or_(table.c.ended_at.is_(None), table.c.ended_at > query.period.start))
+
+
+def _add_times(connection: Connection, query: Query, one: Worked) -> None:
+    """Sessions and breaks; who has not logged out is still there."""
+    for table in (agent_sessions, agent_breaks):
+        reason: Any = table.c.reason if table is agent_breaks else table.c.agent
+        for start, end, why in read(connection, select(table.c.started_at, table.c.ended_at, reason).where(
+                table.c.agent == one.agent, _overlaps(table, query))):
+            span = until(start, end, None, query.now)
+            if table is agent_breaks:
+                one.rests.append(Rest(why, *span))
+            else:
+                one.sessions.append(span)
+
+
+def _add_talks(connection: Connection, query: Query, one: Worked) -> None:
+    """Talks with callers, with the rest after each; and talks of attempts, which are the same ones or others."""
+    known = query.rules.agents.get(one.agent) if query.rules is not None else None
+    wrap_up_s = known.wrap_up_s if known is not None else DEFAULT_PHONE_S["wrap_up_s"]
+    for start, end, going_on in _talks(connection, query, one.agent):
+        one.talks.append((start, end))
+        one.answered.append((start, None if going_on else end - start))
+        if not going_on:
+            one.wraps.append((end, end + wrap_up_s))
+    tried = attempts.c
+    for at, talked_s in read(connection, select(tried.at, tried.talked_s).where(
+            tried.agent == one.agent, tried.outcome == "talked", tried.talked_s > 0,
+            tried.at >= query.period.start, tried.at < query.period.end + _LONGEST_S)):
+        one.talks.append((at - talked_s, at))
+
+
+def _talks(connection: Connection, query: Query, agent: str) -> Iterator[tuple[float, float, bool]]:
+    """(start, end, whether it goes on): a talk whose end nobody has told of ends with its call."""
+    stay, call = queue_stays.c, interactions.c
+    for start, end, talked_s, ended_at in read(connection, select(
+            stay.answered_at, stay.talk_ended_at, stay.talked_s, call.ended_at,
+    ).join_from(queue_stays, interactions, call.id == stay.interaction_id).where(
+            stay.agent == agent, stay.answered_at >= query.period.start - _LONGEST_S,
+            stay.answered_at < query.period.end)):
+        if end is None and talked_s is None:
+            end = ended_at
+        yield *until(start, end, talked_s, query.now), end is None and talked_s is None
+
+
+def _add_offers(connection: Connection, query: Query, one: Worked) -> None:
+    offer, stay = offers.c, queue_stays.c
+    known_at = func.coalesce(offer.offered_at, offer.ended_at)
+    for start, end, outcome, left_at in read(connection, select(
+            known_at, offer.ended_at, offer.outcome, stay.left_at,
+    ).join_from(offers, queue_stays, stay.id == offer.stay_id, isouter=True).where(
+            offer.agent == one.agent, known_at >= query.period.start - _LONGEST_S, known_at < query.period.end)):
+        # What became of it nobody knows: it rang no longer than the caller stayed.
+        one.rings.append(until(start, end if end is not None else left_at, None, query.now))
+        if outcome == "missed":
+            one.missed.append(start)

@@ -1,0 +1,114 @@
+"""Reads calls that came in, for the reports on them. Reckons nothing: that is `core.reports`.
+
+A call is one row of `interactions` that nobody of ours has begun. Where queues are told apart, a stay in a queue
+(`queue_stays`) is counted instead, at the time it was joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
+
+from fsapp.core.reports.calls import Came, count_call
+from fsapp.core.reports.flows import count_flow
+from fsapp.core.reports.kept import Belonged, count_kept
+from fsapp.core.reports.query import Query
+from fsapp.core.reports.rows import Rows
+from fsapp.core.reports.tally import Tally
+from fsapp.records.reports.reading import Columns, only, read, within
+from fsapp.records.schema import decisions, interactions, queue_stays
+
+__all__ = ["read_calls", "read_direct_callbacks", "read_flows", "read_stickiness"]
+
+_CALL, _STAY = interactions.c, queue_stays.c
+DIRECT_CALLBACK = "direct-callback"
+_FALLBACK = "fallback-"  # before the reason, where the switch has decided by itself
+
+_COLUMNS: Columns = {
+    "queue": _CALL.queue, "agent": _CALL.agent, "number": _CALL.called, "line": _CALL.line, "flow": _CALL.flow,
+    "campaign": _CALL.campaign, "stage": _CALL.campaign + "/" + _CALL.stage, "class": _CALL.call_class,
+    "reason": _CALL.reason, "switch": _CALL.switch,
+}
+_STAY_COLUMNS: Columns = {**_COLUMNS, "queue": _STAY.queue, "agent": _STAY.agent, "switch": _STAY.switch}
+# Customers called by us, and places kept in a queue for them, are no calls that came in.
+_CAME_IN = and_(
+    _CALL.channel == "call", or_(_CALL.direction.is_(None), _CALL.direction != "outbound"), _CALL.task_id.is_(None))
+_OFFERED = or_(
+    _CALL.waited_s.is_not(None), _CALL.outcome.in_(("answered", "abandoned")),
+    exists().where(_STAY.interaction_id == _CALL.id))
+
+
+def read_calls(connection: Connection, query: Query, rows: Rows) -> None:
+    targets = lru_cache(maxsize=1024)(query.target_s)
+    come = _stays if "queue" in query.by or "queue" in query.only else _calls
+    for tally, one in come(connection, query, rows, targets):
+        count_call(tally, one, query)
+
+
+Counted = Iterator[tuple[Tally, Came]]
+Targets = Callable[[str | None, str | None, str | None], float]
+
+
+def _calls(connection: Connection, query: Query, rows: Rows, target_s: Targets) -> Counted:
+    question = select(
+        _CALL.started_at, _CALL.outcome, _OFFERED, _CALL.ended_at.is_not(None), _CALL.waited_s, _CALL.talked_s,
+        _CALL.campaign, _CALL.stage, _CALL.line, *(_COLUMNS[name] for name in rows.by),
+    ).where(_CAME_IN, within(_CALL.started_at, query), *only(query, _COLUMNS))
+    for at, outcome, offered, over, waited_s, talked_s, campaign, stage, line, *values in read(connection, question):
+        came = Came(outcome, bool(offered), bool(over), waited_s, talked_s, target_s(campaign, stage, line))
+        yield rows.at(at, values), came
+
+
+def _stays(connection: Connection, query: Query, rows: Rows, target_s: Targets) -> Counted:
+    for at in (_STAY.joined_at, _CALL.started_at):
+        question = select(
+            at, _STAY.outcome, _CALL.outcome, or_(_CALL.ended_at.is_not(None), _STAY.talk_ended_at.is_not(None)),
+            _STAY.waited_s, _STAY.talked_s, _CALL.campaign, _CALL.stage, _CALL.line,
+            *(_STAY_COLUMNS[name] for name in rows.by),
+        ).join_from(queue_stays, interactions, _CALL.id == _STAY.interaction_id).where(
+            _CAME_IN, within(at, query), *only(query, _STAY_COLUMNS))
+        if at is not _STAY.joined_at:  # when it was joined is not known
+            question = question.where(_STAY.joined_at.is_(None))
+        for when, outcome, of_call, over, waited_s, talked_s, campaign, stage, line, *values in read(
+                connection, question):
+            if outcome is None and over and of_call == "abandoned":
+                outcome = of_call
+            over = over or outcome not in (None, "answered")
+            came = Came(outcome, True, bool(over), waited_s, talked_s, target_s(campaign, stage, line))
+            yield rows.at(when, values), came
+
+
+def read_flows(connection: Connection, query: Query, rows: Rows) -> None:
+    question = select(
+        _CALL.started_at, _CALL.outcome, _OFFERED, _CALL.ended_at.is_not(None),
+        *(_COLUMNS[name] for name in rows.by),
+    ).where(_CAME_IN, _CALL.flow.is_not(None), within(_CALL.started_at, query), *only(query, _COLUMNS))
+    for at, outcome, offered, over, *values in read(connection, question):
+        count_flow(rows.at(at, values), outcome, offered=bool(offered), over=bool(over))
+
+
+def read_stickiness(connection: Connection, query: Query, rows: Rows) -> None:
+    """Calls whose caller stuck to an agent when the first decision was made."""
+    question = select(
+        _CALL.started_at, _CALL.outcome, _CALL.sticky_agent, _CALL.agent, *(_COLUMNS[name] for name in rows.by),
+    ).where(_CAME_IN, _OFFERED, _CALL.sticky_agent.is_not(None))
+    _kept(connection, question, query, rows)
+
+
+def read_direct_callbacks(connection: Connection, query: Query, rows: Rows) -> None:
+    """Calls that were led to an agent by a direct-callback right; the first decision names the agent."""
+    reasons = (DIRECT_CALLBACK, f"{_FALLBACK}{DIRECT_CALLBACK}")
+    question = select(
+        _CALL.started_at, _CALL.outcome, decisions.c.agent, _CALL.agent, *(_COLUMNS[name] for name in rows.by),
+    ).join_from(interactions, decisions, decisions.c.id == _CALL.decision_id).where(
+        _CAME_IN, decisions.c.reason.in_(reasons), decisions.c.agent.is_not(None))
+    _kept(connection, question, query, rows)
+
+
+def _kept(connection: Connection, question: Select[Any], query: Query, rows: Rows) -> None:
+    conditions: list[ColumnElement[bool]] = [within(_CALL.started_at, query), *only(query, _COLUMNS)]
+    for at, outcome, to, agent, *values in read(connection, question.where(*conditions)):
+        count_kept(rows.at(at, values), Belonged(outcome, to, agent), query.rules)

@@ -1,0 +1,57 @@
+"""Reads attempts, callbacks and contacts, for the reports on calling customers. Reckons nothing."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, case, func, select
+
+from fsapp.core.reports.outbound import Asked, Tried, count_attempt, count_callback
+from fsapp.core.reports.query import Query
+from fsapp.core.reports.rows import Rows
+from fsapp.core.task_life import ASKED
+from fsapp.records.reports.reading import Columns, only, read, within
+from fsapp.records.schema import attempts, contacts, tasks
+
+__all__ = ["read_attempts", "read_callbacks", "read_campaigns"]
+
+_TRY, _TASK, _CONTACT = attempts.c, tasks.c, contacts.c
+_TRY_COLUMNS: Columns = {
+    "agent": _TRY.agent, "responsible": _TRY.responsible, "campaign": _TRY.campaign,
+    "stage": _TRY.campaign + "/" + _TRY.stage, "line": _TRY.line, "result": func.coalesce(_TRY.result, _TRY.outcome),
+}
+_TASK_COLUMNS: Columns = {
+    "kind": _TASK.kind, "agent": _TASK.agent, "campaign": _TASK.campaign, "stage": _TASK.campaign + "/" + _TASK.stage,
+    "line": _TASK.line,
+}
+_CONTACT_COLUMNS: Columns = {"campaign": _CONTACT.campaign, "stage": _CONTACT.campaign + "/" + _CONTACT.stage}
+
+
+def read_attempts(connection: Connection, query: Query, rows: Rows) -> None:
+    for at, outcome, result, talked_s, *values in read(connection, select(
+            _TRY.at, _TRY.outcome, _TRY.result, _TRY.talked_s, *(_TRY_COLUMNS[name] for name in rows.by),
+    ).where(within(_TRY.at, query), *only(query, _TRY_COLUMNS))):
+        count_attempt(rows.at(at, values), Tried(outcome, result, talked_s))
+
+
+def read_callbacks(connection: Connection, query: Query, rows: Rows) -> None:
+    first_at = select(func.min(_TRY.at)).where(_TRY.task_id == _TASK.id).scalar_subquery()
+    for made_at, kind, state, closed_at, tries, first, *values in read(connection, select(
+            _TASK.made_at, _TASK.kind, _TASK.state, _TASK.closed_at, _TASK.tries, first_at,
+            *(_TASK_COLUMNS[name] for name in rows.by),
+    ).where(_TASK.kind.in_([kind.value for kind in ASKED]), within(_TASK.made_at, query), *only(query, _TASK_COLUMNS))):
+        count_callback(rows.at(made_at, values), Asked(kind, state, made_at, first, closed_at, tries))
+
+
+def read_campaigns(connection: Connection, query: Query, rows: Rows) -> None:
+    untried = case((_CONTACT.attempted_at.is_(None) & (_CONTACT.attempts == 0), 1), else_=0)
+    values_of = [_CONTACT_COLUMNS[name] for name in rows.by]
+    for many, not_tried, state, *values in read(connection, select(
+            func.count(), func.sum(untried), _CONTACT.state, *values_of,
+    ).where(*only(query, _CONTACT_COLUMNS)).group_by(_CONTACT.state, *values_of)):
+        tally = rows.at(query.period.start, values)
+        tally.count("contacts", many)
+        tally.count("untried", int(not_tried))
+        tally.count("open" if state == "open" else "closed", many)
+    for at, outcome, result, talked_s, *values in read(connection, select(
+            _TRY.at, _TRY.outcome, _TRY.result, _TRY.talked_s, *(_TRY_COLUMNS[name] for name in rows.by),
+    ).where(within(_TRY.at, query), _TRY.campaign.is_not(None), *only(query, _TRY_COLUMNS))):
+        count_attempt(rows.at(at, values), Tried(outcome, result, talked_s))
