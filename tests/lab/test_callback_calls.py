@@ -357,3 +357,23 @@ def test_a_task_without_a_place_any_more_calls_nobody(calling: Callable[..., Cal
     centre.tried("+381642223344")
     assert replace(centre.task(), tries=()) == centre.task()
     assert centre.task().call is None
+
+
+def test_who_gave_up_waiting_is_called_back_in_the_place_that_was_left(calling: Callable[..., Calling]) -> None:
+    """From the call that is lost to the talk, with nobody doing anything but coming to work."""
+    centre = calling(line={"call_back_lost": True, "lost_wait_s": 0, "lost_after_s": 0})
+    call = centre.switch.call(CUSTOMER, HELPDESK)
+    joined = until(lambda: centre.told("queue_joined"), "the customer waits")[0]
+    call.hangup("NORMAL_CLEARING", "caller")
+    until(lambda: centre.tasks.of(CUSTOMER), "the call is lost")
+    assert centre.task().kind is TaskKind.LOST
+    centre.at_work("1004")
+    task = centre.tried()
+    assert (task.state, task.tries[0].outcome, task.tries[0].agent) == (TaskState.DONE, TryOutcome.TALKED, "1004")
+    assert centre.dialled == [CUSTOMER.removeprefix("+")]
+    again = centre.told("queue_joined")[1]
+    assert again["task"] == task.id
+    # As if still waiting: not the score of any callback, but that of the lost call with the time since then.
+    assert joined["base_score"] <= again["base_score"] < joined["base_score"] + 60
+    assert [event["what"] for event in centre.told("task")] == ["made", "closed"]
+    assert [event["result"] for event in centre.told("attempt")] == ["talked"]
