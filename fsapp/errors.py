@@ -6,6 +6,7 @@
     +-- ContactsError           a contacts file or contact command is refused; holds every fault
     +-- SheetError              a file of rows (CSV, XLSX) cannot be read or written; holds every fault
     +-- CustomersError          a customer, or what is said of one, is refused; holds every fault
+    |   +-- NumberTaken         the number is another customer's
     +-- RecordingError          the folder of recordings cannot be read, or a call is not being recorded
     +-- SoundsError             the catalogue of prompts, or a sound, is wrong or cannot be made; holds every fault
     +-- DialplanError           dialplan XML is refused; holds every fault
@@ -33,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
-    "ContactsError", "CustomersError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink",
+    "ContactsError", "CustomersError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "NumberTaken",
     "ProtocolError", "RecordingError", "RecordsError", "RecordsOutdated", "RecordsUnavailable", "RequestRefused",
     "RulesError", "ScenarioError", "SettingsError", "SheetError", "SoundsError", "StateError", "StateRefused",
     "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
@@ -66,6 +67,14 @@ class SheetError(FsappError):
 
 class CustomersError(FsappError):
     pass
+
+
+class NumberTaken(CustomersError):
+    """`customer_id`: whose it is."""
+
+    def __init__(self, message: str, customer_id: str) -> None:
+        super().__init__(message)
+        self.customer_id = customer_id
 
 
 class RecordingError(FsappError):

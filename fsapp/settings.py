@@ -94,6 +94,9 @@ class Settings(BaseModel):
     link_http: Address = Field("127.0.0.1:8043", description="where `fsapp link` serves /metrics and /healthz")
     recorder_http: Address = Field("127.0.0.1:8044", description="where `fsapp recorder` serves /metrics and /healthz")
     sync_s: float = Field(30.0, gt=0, le=3600, description="how often `fsapp link` holds the switch against the rules")
+    web_listen: Address = Field("127.0.0.1:8041", description="where `fsapp web` serves the API")
+    web_http: Address = Field("127.0.0.1:8045", description="where `fsapp web` serves /metrics and /healthz")
+    web_rate: float = Field(50.0, gt=0, le=100_000, description="requests a second that `fsapp web` takes of one token")
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "sqlite:///var/fsapp.db", description="where the memory is: sqlite:///FILE or postgresql://USER@HOST/NAME")
     cdr: str = Field(

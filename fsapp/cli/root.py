@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "rules": Entry("fsapp.cli.rules:rules", "Check, load, show, compare and roll back the routing rules."),
     "contacts": Entry("fsapp.cli.contacts:contacts", "Import, show, open, close and remove contacts of a campaign."),
-    "customers": Entry("fsapp.cli.customers:customers", "Import and export the customers of the memory."),
+    "customers": Entry("fsapp.cli.customers:customers", "Find, make, change, merge, import and export customers."),
     "stickiness": Entry("fsapp.cli.stickiness:stickiness", "See and change which agent a customer belongs to."),
     "tasks": Entry("fsapp.cli.tasks:tasks", "Calls to customers that are to be made: list, make, cancel, assign."),
     "attempts": Entry("fsapp.cli.attempts:attempts", "Write down how agents tried to reach customers."),
@@ -53,6 +53,7 @@ COMMANDS = {
     "recorder": Entry("fsapp.cli.recorder:recorder", "Bring what happens into the memory."),
     "records": Entry("fsapp.cli.records:records", "Set up and look after the memory: the SQL database."),
     "report": Entry("fsapp.cli.report:report", "Figures of a period: calls, service level, agents, campaigns."),
+    "web": Entry("fsapp.cli.web:web", "Serve the API over HTTP, and look after its tokens."),
     "sounds": Entry("fsapp.cli.sounds:sounds", "Make the prompts that callers hear, and check them."),
     "up": Entry("fsapp.cli.up:up", "Run all parts for daily use with a switch."),
     "lab": Entry("fsapp.cli.lab:lab", "Run scenarios on a switch in Python."),

@@ -16,7 +16,10 @@ from fsapp.records import schema
 from fsapp.records.database import WRITE_LOCK
 from fsapp.records.notes import add_note, add_tags, notes_of, remove_tag, tags_of
 
-__all__ = ["InteractionFilter", "dispose", "find", "get", "lock", "note", "place_of", "set_tags", "show", "untag"]
+__all__ = [
+    "InteractionFilter", "decisions_of", "dispose", "find", "get", "lock", "note", "place_of", "set_tags", "show",
+    "tags_of", "untag",
+]
 
 _LISTED = ("id", "channel", "direction", "started_at", "number", "name", "called", "call_class", "campaign", "stage",
            "line", "queue", "outcome", "waited_s", "talked_s", "agent", "disposition", "ticket_id")
@@ -89,6 +92,15 @@ def show(connection: Connection, id_: str) -> Row | None:
     found["notes"] = notes_of(connection, interaction=id_)
     found["tags"] = tags_of(connection, ("interaction", id_))
     return found
+
+
+def decisions_of(connection: Connection, id_: str) -> list[Row]:
+    """What was decided about a call, visit by visit, each with its trace."""
+    table = schema.decisions
+    wanted = select(*(table.c[name] for name in (
+        "id", "at", "visit", "call_class", "reason", "campaign", "stage", "line", "queue", "agent", "base_score",
+        "degraded", "targets", "trace"))).where(table.c.interaction_id == id_)
+    return [dict(row) for row in connection.execute(wanted.order_by(table.c.visit, table.c.at)).mappings()]
 
 
 def dispose(

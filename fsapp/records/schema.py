@@ -32,6 +32,7 @@ __all__ = [
     "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "followups", "interactions",
     "notes", "offers",
     "quarantine", "queue_stays", "recorder_positions", "surveys", "tags", "tasks", "tickets", "voicemails",
+    "web_tokens",
 ]
 
 METADATA = MetaData(naming_convention={
@@ -172,7 +173,7 @@ tasks = Table(
     _real("due_at"), _real("expires_at"), _real("made_at"), _text("made_by"), _count("tries"), _text("why"),
     _text("note"), _real("changed_at", nullable=False), _real("closed_at"), _text("told", nullable=False),
     Index(None, "number", "made_at"), Index(None, "state", "due_at"), Index(None, "agent", "state"),
-    Index(None, "campaign", "stage", "made_at"),
+    Index(None, "campaign", "stage", "made_at"), Index(None, "customer_id"),
 )
 attempts = Table(
     # `responsible`: whose task it was; `agent`: who was reserved or spoke. `outcome`: talked, failed; `result`: finer.
@@ -180,7 +181,7 @@ attempts = Table(
     _text("responsible"), _text("agent"), _text("outcome"), _text("result"), _text("cause"), _text("disposition"),
     _real("at", nullable=False), _real("talked_s"), _text("campaign"), _text("stage"), _text("line"),
     _text("contact"), Index(None, "task_id"), Index(None, "number", "at"), Index(None, "agent", "at"),
-    Index(None, "campaign", "stage", "at"),
+    Index(None, "campaign", "stage", "at"), Index(None, "customer_id"),
 )
 dispositions = Table(
     "dispositions", METADATA, _id(), _interaction(), _text("task_id"), _text("contact"), _text("campaign"),
@@ -190,17 +191,20 @@ dispositions = Table(
 surveys = Table(
     "surveys", METADATA, _id(), _interaction(), _text("number"), _text("flow"), _text("block"), _text("value"),
     _text("agent"), _real("at", nullable=False), Index(None, "interaction_id"), Index(None, "flow", "at"),
+    Index(None, "number", "at"),
 )
 voicemails = Table(
     "voicemails", METADATA, _id(), _interaction(), _text("number"), _customer(), _text("flow"), _text("block"),
     _text("line"), _text("file"), _real("at", nullable=False), _real("heard_at"), _text("heard_by"),
     Index(None, "interaction_id"), Index(None, "line", "at"), Index(None, "number", "at"),
+    Index(None, "customer_id"),
 )
 customer_events = Table(
     # `type`: direct_callback (effect: arises, restarted, deleted) or stickiness (effect: by whom or what).
     "customer_events", METADATA, _id(), _text("type", nullable=False), _text("number"), _customer(), _interaction(),
     _text("agent"), _text("effect"), _text("place"), _text("campaign"), _text("stage"), _real("expires_at"),
     _real("at", nullable=False), Index(None, "number", "at"), Index(None, "type", "at"),
+    Index(None, "customer_id"),
 )
 
 # Agents at work
@@ -245,4 +249,12 @@ access_log = Table(
     "access_log", METADATA, _id(), _real("at", nullable=False), _text("who", nullable=False),
     _text("what", nullable=False), _text("subject"), _text("number"), _text("customer_id"), _text("how"),
     Index(None, "at"), Index(None, "customer_id", "at"), Index(None, "who", "at"),
+)
+
+# Who may ask
+
+web_tokens = Table(
+    # `hash`: of the token, which nobody keeps; `may`: read, write, admin.
+    "web_tokens", METADATA, _text("name", primary_key=True), _text("hash", nullable=False),
+    _text("may", nullable=False), _real("made_at", nullable=False),
 )

@@ -33,6 +33,7 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "followups": [{"id": "f1", "interaction_id": "u1", "kind": "webhook", "state": "waiting", "made_at": 1.0,
                        "payload": {"name": "\u202e"}}],
     },
+    "0003": {"web_tokens": [{"name": "crm", "hash": "ab12", "may": "write", "made_at": 1.0}]},
 }
 
 

@@ -1,0 +1,26 @@
+"""The Flask application put together of its routes. A new group of routes is one more in ROUTES, no more."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+
+from fsapp.web import asking, faults
+from fsapp.web.customers import routes as customers
+from fsapp.web.interactions import routes as interactions
+from fsapp.web.parts import NAME, Parts
+
+__all__ = ["ROUTES", "make"]
+
+ROUTES: tuple[Blueprint, ...] = (customers, interactions)  # each below /api
+
+
+def make(parts: Parts) -> Flask:
+    app = Flask("fsapp.web", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.extensions[NAME] = parts
+    asking.guard(app)
+    faults.answer_faults(app)
+    for routes in ROUTES:
+        app.register_blueprint(routes, url_prefix="/api")
+    return app

@@ -1,0 +1,72 @@
+"""The socket that the web is served on: how many connections, how long a silent one is borne. Knows no routes."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from fsapp.errors import ListenError
+from fsapp.settings import split_address
+
+__all__ = ["WebServer"]
+
+_AT_ONCE = 1000       # connections, those that follow pops among them
+_REQUEST_S = 10.0     # for the head of a request, and between two of one connection
+_SILENT_S = 30.0      # how long a peer may not take what is sent
+
+
+class _Handler(WSGIHandler):
+    """A connection that asks nothing, or does not take its answer, ends: others need its place."""
+
+    def handle(self) -> None:
+        self.socket.settimeout(_SILENT_S)
+        super().handle()
+
+    def handle_one_request(self) -> Any:
+        self._patience = gevent.Timeout.start_new(_REQUEST_S)
+        try:
+            return super().handle_one_request()
+        except gevent.Timeout as timeout:
+            if timeout is not self._patience:
+                raise
+            return None
+        finally:
+            self._patience.close()
+
+    def handle_one_response(self) -> None:
+        self._patience.close()  # the head is there: what follows has its own limits
+        super().handle_one_response()
+
+    def log_request(self) -> None:
+        pass
+
+
+class WebServer:
+    """`application` at `address`; `setting` is what to change when that cannot be had."""
+
+    def __init__(self, address: str, application: Callable[..., Any], setting: str) -> None:
+        self._setting = setting
+        self._server = WSGIServer(split_address(address), application, log=None, error_log=None, spawn=_AT_ONCE,
+                                  handler_class=_Handler)
+
+    def start(self) -> None:
+        """Listen; ListenError when the address cannot be had."""
+        try:
+            self._server.start()
+        except OSError as error:
+            host, port = self._server.address
+            why = "is taken by another program" if error.errno == errno.EADDRINUSE else (
+                f"cannot be listened on ({error.strerror})")
+            raise ListenError(f"{host}:{port} {why}: choose another with {self._setting}") from None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self._server.server_host, self._server.server_port
+
+    def stop(self, timeout_s: float) -> None:
+        """Take no new connection, let those there are answer; end them when the time is over."""
+        self._server.stop(timeout=timeout_s)
