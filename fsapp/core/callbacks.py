@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from fsapp.core.availability import Availability, Presence, availability
 from fsapp.core.clean import clean_number
-from fsapp.core.dialling import Refusal, refusal, route_of
+from fsapp.core.dialling import Refusal, may_call_at, refusal, route_of
 from fsapp.core.floor import MemberState, Seen
 from fsapp.core.floor_facts import is_callers
 from fsapp.core.model import CallClass
@@ -24,7 +24,8 @@ from fsapp.core.placeholder import CUSTOMER, PLACE, TASK, Standing, is_placehold
 from fsapp.core.rules import Rules, agent_queue, group_queue
 from fsapp.core.score import base_score
 from fsapp.core.task import Task, TaskKind
-from fsapp.core.task_life import kept_score, unstuck_at, waiting
+from fsapp.core.task_life import hours as task_hours
+from fsapp.core.task_life import kept_score, unstuck_at
 from fsapp.core.task_making import caller_id
 
 __all__ = ["PER_AGENT", "End", "Plan", "Start", "caller_id_of", "planned", "variables_of"]
@@ -66,63 +67,89 @@ def planned(
     `resting`: ids of tasks that get no call now, whatever else.
     """
     tasks = {task.id: task for task in due}
-    there, callers = availability(seen), _callers(seen, rules)
+    there, callers, hours = availability(seen), _callers(seen, rules), _Hours(rules, switch, now)
     ends = tuple(
         End(one.place, one.task, why) for one in standing.values() if not one.connected
-        if (why := _why_not(tasks.get(one.task), rules, switch, now, callers)))
-    refused, wanted = [], []
-    served = {one.task for one in standing.values()}
+        if (why := _why_not(tasks.get(one.task), hours, callers)))
+    served = {one.task for one in standing.values()} | resting
     busy = callers | {one.number for one in standing.values()}
+    wanted = []
     for task in tasks.values():
-        if not task.open or task.id in served:
+        if task.id not in served and not _why_not(task, hours, busy):
+            queue = _queue(task, rules, switch, there, now)
+            if queue:
+                wanted.append((-_score(task, rules, now), task.due_at, task.id, queue, task))
+    wanted.sort(key=lambda one: one[:3])
+    room = _Room(standing, seen, rules, there, now)
+    started, refused, numbers = [], [], set()
+    for *_order, queue, task in wanted:
+        if not room.left(queue) or task.number in numbers:
             continue
+        # Looked at last: of ten thousand tasks only those whose turn it is.
         why = refusal(normalise(task.number, rules.region), rules.dialling, rules.numbers, rules.lists)
-        if why is not None and _home(task, rules) == switch:
+        caller_id = caller_id_of(task, rules)
+        if why is not None:
             refused.append((task, why))
-        elif why is None and task.id not in resting and not _why_not(task, rules, switch, now, busy):
-            queue, caller_id = _queue(task, rules, switch, there, now), caller_id_of(task, rules)
-            if queue and caller_id:
-                wanted.append(Start(task, queue, caller_id))
-    wanted.sort(key=lambda one: (-_score(one, rules, now), one.task.due_at, one.task.id))
-    return Plan(_within(wanted, standing, seen, rules, there, now), ends, tuple(refused))
+        elif caller_id is not None:
+            room.take(queue)
+            numbers.add(task.number)
+            started.append(Start(task, queue, caller_id))
+    return Plan(tuple(started), ends, tuple(refused))
 
 
-def _within(
-    wanted: Iterable[Start], standing: Mapping[str, Standing], seen: Seen, rules: Rules, there: Availability,
-    now: datetime,
-) -> tuple[Start, ...]:
-    """The first of them that there is room for; one a customer."""
-    members = {member.call: member.queue for member in seen.members.values() if member.state != MemberState.ABANDONED}
-    used = Counter(members.get(one.place, "") for one in standing.values() if not one.connected)
-    # Those that are in no queue yet may go to any.
-    anywhere = used.pop("", 0)
-    started, numbers = [], set()
-    for one in wanted:
-        room = PER_AGENT * _present(rules.queues[one.queue].staff, there, now) - used[one.queue] - anywhere
-        if room > 0 and one.task.number not in numbers:
-            used[one.queue] += 1
-            numbers.add(one.task.number)
-            started.append(one)
-    return tuple(started)
+class _Room:
+    """How many more calls may stand in a queue."""
+
+    def __init__(
+        self, standing: Mapping[str, Standing], seen: Seen, rules: Rules, there: Availability, now: datetime,
+    ) -> None:
+        queues = {one.call: one.queue for one in seen.members.values() if one.state != MemberState.ABANDONED}
+        self._used = Counter(queues.get(one.place, "") for one in standing.values() if not one.connected)
+        # Those that are in no queue yet may go to any.
+        self._anywhere = self._used.pop("", 0)
+        self._most: dict[str, int] = {}
+        self._present = lambda queue: _present(rules.queues[queue].staff, there, now)
+
+    def left(self, queue: str) -> bool:
+        if queue not in self._most:
+            self._most[queue] = PER_AGENT * self._present(queue)
+        return self._most[queue] > self._used[queue] + self._anywhere
+
+    def take(self, queue: str) -> None:
+        self._used[queue] += 1
 
 
-def _why_not(task: Task | None, rules: Rules, switch: str, now: datetime, busy: frozenset[str]) -> str:
+class _Hours:
+    """Which places of this switch call customers at this moment."""
+
+    def __init__(self, rules: Rules, switch: str, now: datetime) -> None:
+        self.now = now
+        self._rules = rules
+        self._switch = switch
+        self._known: dict[str, str] = {}
+
+    def why_not(self, task: Task) -> str:
+        found = self._known.get(task.place)
+        if found is None:
+            found = self._known[task.place] = self._look(task)
+        return found
+
+    def _look(self, task: Task) -> str:
+        place = self._rules.place(task.place)
+        if place is None or place.home != self._switch:
+            return "elsewhere"
+        return "" if may_call_at(self.now, task_hours(task, self._rules)) == self.now else "not-now"
+
+
+def _why_not(task: Task | None, hours: _Hours, busy: frozenset[str]) -> str:
     """Why no call is to stand in line for a task now; empty where one is."""
     if task is None or not task.open:
         return "over"
-    if _home(task, rules) != switch:
-        return "elsewhere"
-    if task.expires_at <= now:
+    if task.expires_at <= hours.now:
         return "expired"
-    at = waiting(task, rules, now)
-    if at is None or at > now:
+    if task.due_at > hours.now:
         return "not-now"
-    return "calls-himself" if task.number in busy else ""
-
-
-def _home(task: Task, rules: Rules) -> str | None:
-    place = rules.place(task.place)
-    return place.home if place else None
+    return hours.why_not(task) or ("calls-himself" if task.number in busy else "")
 
 
 def _queue(task: Task, rules: Rules, switch: str, there: Availability, now: datetime) -> str:
@@ -154,13 +181,13 @@ def _callers(seen: Seen, rules: Rules) -> frozenset[str]:
     return frozenset(found)
 
 
-def _score(one: Start, rules: Rules, now: datetime) -> int:
+def _score(task: Task, rules: Rules, now: datetime) -> int:
     """With which score the call will stand in line, as the decision about it will say; lists are left aside."""
-    kept = kept_score(one.task, now)
+    kept = kept_score(task, now)
     if kept is not None:
         return kept
-    number = rules.numbers.get(one.caller_id)
-    return base_score(CallClass.CALLBACK, 0, number.priority if number else 0, rules.place(one.task.place).sla_s)
+    number = rules.numbers.get(task.caller_id or "")
+    return base_score(CallClass.CALLBACK, 0, number.priority if number else 0, rules.place(task.place).sla_s)
 
 
 def caller_id_of(task: Task, rules: Rules) -> str | None:

@@ -37,7 +37,7 @@ from fsapp.telephony.command import placeholder, uuid_exists, uuid_kill
 __all__ = ["Callbacks"]
 
 EVERY_S = 1.0
-_DUTY = 20        # reading what is due takes a twentieth of the time at most
+_DUTY = 20        # reading what is due, and planning, each take a twentieth of the time at most
 _GONE_S = 5.0     # the switch's tables of calls may be behind its events
 _MADE_S = 15.0    # until a call that was asked for is there, or will not be
 _REST_S, _MOST_REST_S = 5.0, 300.0  # after a call that came to no agent
@@ -78,7 +78,7 @@ class Callbacks:
         self._killed: set[str] = set()                       # taken away by us
         self._over: deque[Standing] = deque()
         self._due: list[Task] = []
-        self._read_at = 0.0
+        self._read_at = self._plan_at = 0.0
         self._stopping = Event()
         self._find(known, datetime.now(UTC))
         self._greenlet = spawn(self._run, name="callbacks")
@@ -167,16 +167,20 @@ class Callbacks:
             self._find(self._watch.seen, now)
             self._lose(self._watch.seen)
         self._write()
-        if not self._watch.up:
-            return
         CALLBACKS_STANDING.set(len(self._standing))
-        self._read(now)
+        if self._watch.up and time.monotonic() >= self._plan_at:
+            self._read(now)
+            self._plan(now, rules)
+
+    def _plan(self, now: datetime, rules: Rules) -> None:
+        began = time.monotonic()
         standing = self._standing | {place: one for place, (one, _at) in self._made.items()}
         self._clear(standing, rules)
         rests = time.monotonic()
         self._resting = {task: rest for task, rest in self._resting.items() if rest[0] + _MOST_REST_S > rests}
         resting = frozenset(task for task, (until, _s) in self._resting.items() if until > rests)
         plan = planned(self._due, standing, self._watch.seen, rules, self._switch, now, resting)
+        self._plan_at = time.monotonic() + _DUTY * (time.monotonic() - began)
         for task, why in plan.refused:
             _log.info("callback_refused", task=task.id, number=mask(task.number), why=str(why))
             self._change(task.number, lambda known, task=task, why=why: task_life.cancelled(
@@ -226,7 +230,7 @@ class Callbacks:
             _log.error("callback_not_made", task=task.id, error=str(error))
             self._rest(task.id)
             return
-        changed = self._change(task.number, partial(_taken, id_=task.id, call=place))
+        changed = self._change(task.number, partial(_taken, id_=task.id, call=place, now=datetime.now(UTC)))
         if changed.task is None or changed.task.call != place:
             return  # it is over, or somebody has been faster
         self._made[place] = Standing(place, task.id, task.number), time.monotonic()
@@ -280,10 +284,12 @@ class Callbacks:
         self._resting[task] = time.monotonic() + rest_s, rest_s
 
 
-def _taken(tasks: Sequence[Task], id_: str, call: str) -> Changed:
-    """The task's call, unless it has one."""
+def _taken(tasks: Sequence[Task], id_: str, call: str, now: datetime) -> Changed:
+    """The task with its call, unless it has one, or has become due later meanwhile."""
     task = next((task for task in tasks if task.id == id_), None)
-    return Changed(tuple(tasks), task) if task is None or task.call else task_life.placed(tasks, id_, call)
+    if task is None or task.call or task.due_at > now:
+        return Changed(tuple(tasks), None)
+    return task_life.placed(tasks, id_, call)
 
 
 def _released(tasks: Sequence[Task], id_: str, call: str) -> Changed:

@@ -20,6 +20,7 @@ from fsapp.core import task_life
 from fsapp.core.floor_rows import call_rows
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome
+from fsapp.errors import StateUnavailable
 from fsapp.lab.callcenter import Agent, from_rules
 from fsapp.lab.cc_load import FILE, written
 from fsapp.lab.channel import Channel
@@ -347,6 +348,28 @@ def test_a_talk_that_is_recorded_is_announced_to_the_customer_first(
     assert (tmp_path / started["file"]).exists()
     talked = centre.task().tries[0]
     assert started["at"] >= talked.at.timestamp() - talked.talked_s - 1
+
+
+def test_a_try_is_written_when_redis_is_back(calling: Callable[..., Calling], monkeypatch: Any) -> None:
+    centre = calling()
+    change, away = Tasks.change, [False]
+
+    def changed(tasks: Tasks, *args: Any) -> Any:
+        if away[0]:
+            raise StateUnavailable("Redis is away")
+        return change(tasks, *args)
+
+    monkeypatch.setattr(Tasks, "change", changed)
+    centre.at_work("1004")
+    centre.ask()
+    until(lambda: centre.dialled, "the customer is called")
+    away[0] = True
+    until(lambda: not centre.switch.channels, "they have talked")
+    until(lambda: centre.link._callbacks.fault, "it cannot be written")
+    assert centre.task().state is TaskState.OPEN
+    away[0] = False
+    assert centre.tried().state is TaskState.DONE
+    assert len(centre.dialled) == 1
 
 
 def test_a_task_without_a_place_any_more_calls_nobody(calling: Callable[..., Calling]) -> None:
