@@ -9,6 +9,7 @@ import time
 from types import TracebackType
 
 from phone import DEADLINE_S, offer, reply
+from sound import Speaker, media_port
 
 __all__ = ["Customer"]
 
@@ -22,6 +23,7 @@ class Customer:
         self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._rtp.bind(("127.0.0.1", 0))
         self._switch = ("127.0.0.1", 0)
+        self._speaker: Speaker | None = None
         self.port = int(self._sip.getsockname()[1])
         self.invite = ""
         self.ended = False
@@ -32,6 +34,8 @@ class Customer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
+        if self._speaker:
+            self._speaker.stop()
         self._sip.close()
         self._rtp.close()
 
@@ -59,6 +63,10 @@ class Customer:
         """Take the call that rings."""
         self._reply(200, f"Contact: <sip:customer@127.0.0.1:{self.port}>\r\nContent-Type: application/sdp\r\n",
                     offer(self._rtp))
+
+    def speak(self, hz: int) -> None:
+        """Say a tone until the phone is taken away; the call was answered."""
+        self._speaker = Speaker(self._rtp, media_port(self.invite), hz)
 
     def refuse(self, status: int) -> None:
         """Let the call that rings end with a status: 486 is busy, 603 says no."""

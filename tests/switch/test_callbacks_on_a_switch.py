@@ -16,6 +16,7 @@ from customer import Customer
 from desk import Desk
 from machine import PASSWORD, Switch, rules_document
 from phone import Phone
+from sound import channels, loudness
 
 from fsapp.app.link import LinkProcess
 from fsapp.core import task_life
@@ -28,6 +29,8 @@ from fsapp.state.tasks import Tasks
 
 NUMBER, OTHER = "+381641112233", "+381642223344"
 PATIENCE_S = 30
+CUSTOMER_HZ, AGENT_HZ, RINGING_HZ = 700, 1000, 425
+LOUD = 500  # of tones that are said with 8000
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
@@ -45,9 +48,10 @@ def customer() -> Iterator[Customer]:
 
 @pytest.fixture
 def rules(switch: Switch, redis_client: redis.Redis, fsapp: Callable[..., Any], customer: Customer) -> Iterator[Rules]:
-    """The example's, where all customers have the same phone, and agents rest for no time; served."""
+    """The example's, where all customers have the same phone, and no agent rests; talks are recorded. Served."""
     document = copy.deepcopy(rules_document())
     document["centre"] |= {"sticky_talk_s": 0, "wrap_up_s": 0, "direct_callback": 1}
+    document["line"]["helpdesk"] |= {"record": "stereo", "announce": True}
     document["dial"] = {"route": f"sofia/trunks/{{number}}@127.0.0.1:{customer.port}", "ring_s": 15}
     RulesStore(redis_client).load(document, "", "test", "test")
     fsapp()
@@ -101,6 +105,13 @@ def wait_tried(tasks: Tasks, number: str = NUMBER) -> Task:
     return task_of(tasks, number)
 
 
+def lasts(switch: Switch, call: str, seconds: int) -> None:
+    """Until so much time has passed for the call."""
+    ask = f"eval uuid:{call} ${{strepoch()}}"
+    start = int(switch.cli(ask))
+    until(lambda: int(switch.cli(ask)) > start + seconds, "time passes")
+
+
 def told(client: redis.Redis, type_: str) -> list[dict[str, Any]]:
     return [event for _, event in tail(client, 0.0, follow=False) if event["type"] == type_]
 
@@ -127,6 +138,33 @@ def test_an_agent_is_reserved_and_the_customer_called(
     until(lambda: Customers(redis_client).get(NUMBER).sticky, "the customer sticks to the agent")
     assert [event["result"] for event in told(redis_client, "attempt")] == ["talked"]
     assert {event.get("task") for event in told(redis_client, "talk_ended")} == {id_}
+
+
+def test_all_hear_what_they_are_to_hear(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks, redis_client: redis.Redis,
+) -> None:
+    link()
+    ask(tasks)
+    agent.answer()
+    customer.ring()
+    call, ringing = task_of(tasks).call, switch.folder / "recordings/ringing.wav"
+    switch.cli(f"uuid_record {call} start {ringing}")
+    agent.speak(AGENT_HZ)
+    lasts(switch, call, 2)
+    switch.cli(f"uuid_record {call} stop {ringing}")
+    heard, _ = channels(ringing)
+    assert max(loudness(heard[at: at + 1000], RINGING_HZ) for at in range(0, len(heard), 1000)) > LOUD
+    assert not told(redis_client, "recording_started")
+    customer.answer()
+    customer.speak(CUSTOMER_HZ)
+    [started] = until(lambda: told(redis_client, "recording_started"), "it is recorded")
+    lasts(switch, call, 2)
+    customer.hang_up()
+    assert wait_tried(tasks).tries[0].outcome is TryOutcome.TALKED
+    until(lambda: told(redis_client, "recording_stopped"), "the recording is over")
+    voices = [one[len(one) // 4: -len(one) // 4] for one in channels(switch.folder / "recordings" / started["file"])]
+    assert [{hz for hz in (CUSTOMER_HZ, AGENT_HZ, RINGING_HZ) if loudness(voice, hz) > LOUD} for voice in voices] == [
+        {CUSTOMER_HZ}, {AGENT_HZ}]
 
 
 @pytest.mark.parametrize(("end", "outcome", "cause"), [
