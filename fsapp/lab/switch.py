@@ -12,6 +12,7 @@ from fsapp.lab.applications import APPLICATIONS
 from fsapp.lab.bridging import Peer, bridge_application
 from fsapp.lab.callcenter import Agent, CallCenter, Member, Queue, Tier
 from fsapp.lab.cc_load import FILE, Loader, written
+from fsapp.lab.cdr import write_record
 from fsapp.lab.channel import Channel, Profile
 from fsapp.lab.clock import Clock
 from fsapp.lab.configuration import Configuration
@@ -69,7 +70,7 @@ class Switch:
         tiers: Iterable[Tier] = (), *, clock: Clock | None = None, phone: Phone = _never_answers,
         variables: Mapping[str, str] | None = None, scripts: Path | None = FOLDER, xml_handler: str = "",
         files: Mapping[str, str] | None = None, heartbeat_s: float = 20.0, peers: Mapping[str, Peer] | None = None,
-        customer: Customer | None = None,
+        customer: Customer | None = None, cdr: Path | None = None,
     ) -> None:
         self.dialplan = dialplan
         self.clock = clock or Clock()
@@ -93,6 +94,7 @@ class Switch:
         self.started_at = self.clock.now()
         self.sessions = 0
         self.customer = customer
+        self.cdr = cdr  # the folder for records of ended legs
         self._phone = phone
         self._stamp = Stamp(self.core_uuid)
         self._listeners: list[Listener] = []
@@ -220,6 +222,8 @@ class Switch:
     def ended(self, channel: Channel) -> None:
         """A leg is gone; of a caller's the observers hear how it went."""
         self.channels.pop(channel.uuid, None)
+        if self.cdr is not None:
+            write_record(self.cdr, channel)
         if self._callers.pop(channel.uuid, None) is None:
             return
         outcome = "answered" if channel.talked_at else _OUTCOMES.get(channel.end, "lost")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from app import App
 from desk import Desk
 from machine import PASSWORD, Switch, wait_until
 from phone import Phone
+
+from fsapp.core.call_rows import rows_of
+from fsapp.core.call_state import learn
+from fsapp.core.cdr import events_of
 
 
 def records(switch: Switch) -> list[Path]:
@@ -42,6 +47,24 @@ def test_both_legs_of_a_call_leave_a_record(switch: Switch, app: App, phone: Pho
     assert written[other]["variables"]["cc_side"] == "agent"
     for name in ("start_uepoch", "answer_uepoch", "end_uepoch", "hangup_cause", "direction"):
         assert all(record["variables"][name] for record in written.values()), name
+    assert events_of(written[other], "x") == [], "an agent's leg is no call"
+    says_what_the_stream_would_have(call, written[call])
+
+
+def says_what_the_stream_would_have(call: str, record: dict[str, Any]) -> None:
+    events = events_of(record, "x")
+    assert [event["type"] for event in events] == ["queue_joined", "call_answered", "talk_ended", "call_hung_up"]
+    joined, answered, talked, hung_up = events
+    assert {event["call"] for event in events} == {call}
+    assert (joined["queue"], joined["class"], answered["agent"]) == ("helpdesk@fsapp", "service", "1004")
+    assert (hung_up["number"], hung_up["called"], hung_up["direction"], hung_up["cause"]) == (
+        "+381641111111", "0115550300", "inbound", "NORMAL_CLEARING")
+    assert joined["at"] <= answered["at"] <= talked["at"] and 0 < hung_up["answered_s"] <= hung_up["lasted_s"] < 60
+    state: dict[str, Any] = {}
+    for event in events:
+        learn(state, call, event)
+    rows = rows_of(call, state, {}, str)
+    assert (rows.interaction["outcome"], rows.interaction["source"]) == ("answered", "cdr")
 
 
 def test_no_record_holds_a_password(switch: Switch, app: App, phone: Phone, agent: Desk) -> None:
