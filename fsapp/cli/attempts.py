@@ -11,6 +11,7 @@ import click
 
 from fsapp.cli.agent_status import find_agent
 from fsapp.cli.attempts_record import record
+from fsapp.cli.memory import open_memory
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.task_reading import key_of, known_place, place_options
 from fsapp.cli.tasks import open_tasks
@@ -47,26 +48,31 @@ attempts.add_command(record)
 @click.option("--number", metavar="N", help="Of the customer with this number.")
 @place_options
 @click.option("--outcome", type=click.Choice(_OUTCOMES), help="How they ended: talked, failed, or how they failed.")
+@click.option("--memory", is_flag=True, help="From the memory in SQL, which goes back further than the event stream.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="So many at most.")
 @output_options
 @click.pass_obj
 def list_command(
     obj: Any, since: datetime, until: datetime | None, agent: str | None, responsible: str | None, number: str | None,
-    campaign: str | None, stage: str | None, line: str | None, outcome: str | None, limit: int, as_csv: bool,
-    as_json: bool,
+    campaign: str | None, stage: str | None, line: str | None, outcome: str | None, memory: bool, limit: int,
+    as_csv: bool, as_json: bool,
 ) -> None:
     """The journal of attempts, oldest first: who tried whom for whom, and how it ended.
 
-    It goes back as far as the event stream does. Exit status 0 though there are none.
+    It goes back as far as the event stream does, with --memory as far as the memory in SQL, which is behind by as much
+    as `fsapp recorder` is. Exit status 0 though there are none.
     """
     rules, client = open_tasks(obj)
     known_place(rules, campaign, stage, line)
     wanted = AttemptFilter(
         since, until, _agent(rules, agent), _agent(rules, responsible), key_of(number, rules) if number else None,
         campaign, stage, line, outcome)
-    found = _found(client, rules, wanted)
-    rows = list(islice(found, limit))
-    more = sum(1 for _ in found)
+    if memory:
+        rows, more = _remembered(obj, rules, wanted, limit)
+    else:
+        found = _found(client, rules, wanted)
+        rows = list(islice(found, limit))
+        more = sum(1 for _ in found)
     if as_json:
         print_json({"attempts": rows, "more": more})
     elif as_csv:
@@ -95,6 +101,13 @@ def _found(client: Any, rules: Rules, wanted: AttemptFilter) -> Iterator[dict[st
             continue
         if wanted.wants(row):
             yield row
+
+
+def _remembered(obj: Any, rules: Rules, wanted: AttemptFilter, limit: int) -> tuple[list[dict[str, Any]], int]:
+    from fsapp.records.attempts import find_attempts
+
+    found, more = open_memory(obj).read(lambda connection: find_attempts(connection, wanted, limit))
+    return [attempt_row(event, rules) for event in found], more
 
 
 def _agent(rules: Rules, who: str | None) -> str | None:

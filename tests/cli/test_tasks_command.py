@@ -17,8 +17,10 @@ from fsapp.core import task_life
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, Try, TryOutcome
 from fsapp.core.task_rows import ATTEMPT_COLUMNS, TASK_COLUMNS
+from fsapp.records.database import Database
+from fsapp.records.keeping import Keeper
 from fsapp.rules import load_folder
-from fsapp.state import stream
+from fsapp.state import keys, stream
 from fsapp.state.contacts import Entry
 from fsapp.state.imports import Import
 from fsapp.state.rules import RulesStore
@@ -319,3 +321,25 @@ def test_a_premium_number_is_not_called_again(fsapp: Run, redis_client: Any) -> 
     assert status == 1
     assert err.count("\n") == 1
     assert list(stream.tail(redis_client, 0.0, follow=False)) == []
+
+
+def test_the_memory_has_the_same_journal(
+    fsapp: Run, redis_client: Any, database_url: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FSAPP_DATABASE_URL", database_url)
+    assert fsapp("records", "migrate")[0] == 0
+    fsapp("attempts", "record", N, "--agent", "1001", "--outcome", "failed", *STAGE, "--id", "byhand")
+    put(redis_client, "t1", agent="1004")
+    fsapp("attempts", "record", N, "--agent", "1005", "--task", "t1", "--outcome", "talked", "--talked-s", "9")
+    fsapp("attempts", "record", "+381601234568", "--agent", "1005", "--outcome", "talked", "--line", "vip")
+    database = Database(database_url)
+    entries = [(place.decode(), fields[stream.FIELD]) for place, fields in redis_client.xrange(keys.EVENTS)]
+    Keeper(database, lambda number: number).keep(entries)
+    database.close()
+    filters = [(), ("--agent", "1005"), ("--responsible", "1004"), ("--number", N), STAGE, ("--line", "helpdesk"),
+               ("--outcome", "failed"), ("--outcome", "talked"), ("--until", "1h"), ("--since", "1h", "--limit", "2")]
+    for args in filters:
+        said = json.loads(fsapp("attempts", "list", *args, "--json")[1])
+        assert json.loads(fsapp("attempts", "list", *args, "--memory", "--json")[1]) == said
+    assert len(json.loads(fsapp("attempts", "list", "--memory", "--json")[1])["attempts"]) == 3
+    assert said["more"] == 1
