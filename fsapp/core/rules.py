@@ -100,6 +100,7 @@ class Stage:
     callback: Mapping[str, int] = field(default_factory=dict)
     telling: Telling = NOT_TOLD
     calling_back: CallingBack = CallingBack()
+    survey: str | None = None
     dispositions: tuple[str, ...] = ()
 
     @property
@@ -129,6 +130,7 @@ class Line:
     closed_line: str | None = None
     telling: Telling = NOT_TOLD
     calling_back: CallingBack = CallingBack()
+    survey: str | None = None
     dispositions: tuple[str, ...] = ()
 
     @property
@@ -276,6 +278,7 @@ def _place(
         "stickiness": Stickiness(spec.get("stickiness", "none")), "recording": recording_from(spec, centre),
         "home": spec.get("home", home), "strategy": _strategy(spec, centre), "sticky": sticky_rule(spec, centre),
         "telling": telling_from(spec, centre), "calling_back": calling_back_from(spec, centre),
+        "survey": spec.get("survey"),
         "dispositions": tuple(spec.get("dispositions", ())),
     }
 

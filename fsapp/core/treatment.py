@@ -12,9 +12,12 @@ from fsapp.core.model import Decision, PhoneNumber
 from fsapp.core.recording import file_name, number_part, read_name
 from fsapp.core.rules import Rules
 
-__all__ = ["ANNOUNCED", "key", "recording", "ring"]
+__all__ = ["ANNOUNCED", "NOT_THE_TALK", "key", "recording", "ring"]
 
 ANNOUNCED = "FILE PLAYED"  # what the switch says of a file it has played to its end
+# The dialplan's own for recording a talk: unset, so that a message left afterwards is recorded as any other.
+NOT_THE_TALK = dict.fromkeys(
+    ("RECORD_BRIDGE_REQ", "RECORD_STEREO", "RECORD_READ_ONLY", "RECORD_WRITE_ONLY", "execute_on_pre_bridge"), "")
 _RING = "alert_info"
 _EXPORTED = ("fsapp_class", "fsapp_decision", "fsapp_contact")
 _FOR_CARRIED = "bridge_generate_comfort_noise"  # dialplan/switches.xml says why

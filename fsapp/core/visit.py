@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 from fsapp.core.clean import clean_name, clean_number, clean_text
 from fsapp.core.facts_record import facts_record
-from fsapp.core.flow.state import NO_STATE, State, asking, read_state
+from fsapp.core.flow.state import NO_STATE, State, asking, read_language, read_state
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, Call, CallClass, Decision, Earlier
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import MAIN
 from fsapp.core.score import MAX_SCORE
 
 __all__ = [
-    "CARRIED", "CLOSED_EXTENSION", "CONTEXT", "FALLBACK_EXTENSION", "HEADERS", "QUEUE_EXTENSION", "UNKNOWN_EXTENSION",
-    "Arrival", "as_fallback", "ended", "event_id", "from_variables", "read_arrival", "routed", "variables",
+    "CARRIED", "CLOSED_EXTENSION", "CONTEXT", "FALLBACK_EXTENSION", "HEADERS", "QUEUE_EXTENSION", "TALKED",
+    "UNKNOWN_EXTENSION", "Arrival", "as_fallback", "ended", "event_id", "from_variables", "read_arrival", "routed",
+    "variables",
 ]
 
 # Where a decided call is transferred to (dialplan/fsapp.xml).
@@ -54,6 +55,7 @@ _NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
 _MAX_TRIED = 2000
 _BY_KEY = "EXIT_WITH_KEY"
+TALKED = "answered"  # how a stay in a queue ends after which there is nobody to wait for
 _WORD = re.compile(r"[A-Za-z0-9@+./:_-]{1,256}\Z")
 _SCORE = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
@@ -72,8 +74,8 @@ class Arrival(NamedTuple):
     is. `waited_s`: since the switch answered it. `carried`: what came along from the switch that carried it here, by
     the names of CARRIED and as it came; None for a call of our own. `recording`: the file that an earlier visit
     has named. `flow`: where in a flow the caller is, or, where the caller has left the queue by its key (`asked`), in
-    what is asked then; None outside. `prompts`: the folder of the switch's prompts, `recordings` that of its
-    recordings.
+    what is asked then; None outside. `language`: the one chosen in a flow. `prompts`: the folder of the switch's
+    prompts, `recordings` that of its recordings.
     `patience_id`: what the dialplan has scheduled for the case that nobody decides.
     """
 
@@ -94,6 +96,7 @@ class Arrival(NamedTuple):
     recordings: str = ""
     patience_id: str = ""
     asked: bool = False
+    language: str | None = None
 
 
 def from_variables(get: Callable[[str], str | None], at: float = 0.0) -> dict[str, str]:
@@ -135,6 +138,7 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
         asking(state) if asked else read_state(state), get("variable_fsapp_prompts") or "",
         get("variable_fsapp_recordings_of_switch") or "",
         text if _TIME.match(text := get("variable_fsapp_patience_id") or "") else "", asked,
+        read_language(state),
     )
 
 

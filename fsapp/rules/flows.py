@@ -15,11 +15,12 @@ from fsapp.rules.finding import Finding
 from fsapp.rules.folder import Path
 from fsapp.sounds.catalogue import Catalogue
 
-__all__ = ["flow_faults", "prompt_faults"]
+__all__ = ["flow_faults", "prompt_faults", "survey_faults"]
 
 _NAMED = re.compile(r"\{([^{}]*)\}")
 _KNOWN = ("caller", "called", "language")
 _PROMPTS = ("say", "invalid", "silent", "confirm")
+_NOT_AFTERWARDS = (Kind.QUEUE, Kind.AGENT, Kind.TRANSFER, Kind.CALLBACK)
 _OF_A_LINE = (Kind.QUEUE, Kind.AGENT, Kind.VOICEMAIL, Kind.CALLBACK)
 Blocks = Mapping[str, Mapping[str, Any]]
 Staffed = Callable[[Mapping[str, Any]], Iterable[str]]
@@ -51,6 +52,21 @@ def flow_faults(document: Mapping[str, Any], complete: bool, staff: Staffed) -> 
             yield from _languages(here, block, flow)
             if complete:
                 yield from _places(here, block, document, staff)
+
+
+def survey_faults(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether the survey of a line, stage or campaign is a flow that leads to nobody: the talk is over."""
+    name = spec.get("survey")
+    flow = dict(_tables(document, "flow")).get(name) if isinstance(name, str) else None
+    if flow is None:
+        return  # said by whoever looks for unknown names
+    blocks = dict(_tables(flow, "block"))
+    if not blocks:
+        yield Finding((*path, "survey"), f"the flow {name!r} has no blocks: nobody would be asked; give it some")
+    for id_, block in blocks.items():
+        if block.get("kind") in _NOT_AFTERWARDS:
+            yield Finding((*path, "survey"), f"the flow {name!r} has a block {id_!r} of kind {block['kind']!r}: after "
+                          "the talk callers are led to nobody; end it with hangup, or name another flow")
 
 
 def prompt_faults(document: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from fsapp.core.model import NumberKind
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import DialedNumber, Rules, Stage, StageKind, Stickiness
 from fsapp.rules.finding import Finding
-from fsapp.rules.flows import flow_faults
+from fsapp.rules.flows import flow_faults, survey_faults
 from fsapp.rules.folder import Path
 from fsapp.rules.schema import is_region
 
@@ -34,6 +34,12 @@ def references(document: Mapping[str, Any], complete: bool) -> Iterator[Finding]
         yield from _campaign_staff(("campaign", name), spec, document, complete)
     for name, spec in _entries(document, "line"):
         yield from _staff(("line", name), spec, {}, document, complete)
+    for path, spec in (
+        *_stages(document), *((("campaign", name), spec) for name, spec in _entries(document, "campaign")),
+        *((("line", name), spec) for name, spec in _entries(document, "line")),
+    ):
+        yield from known((*path, "survey"), spec, "flow", document, complete)
+        yield from survey_faults(path, spec, document)
     for name, spec in _entries(document, "group"):
         yield from _known_agents(("group", name, "agents"), spec, document, complete)
     yield from _emails(document)

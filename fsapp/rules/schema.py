@@ -121,6 +121,7 @@ class _Staffed(_Sticky, _Telling, _CallingBack):
     record_days: Days | None = None
     home: Name | None = None
     strategy: Strategy | None = None
+    survey: Name | None = None
     dispositions: list[Disposition] = []
 
 

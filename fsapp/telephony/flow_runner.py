@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ from fsapp.core.flow.steps import Situation, begin, step
 from fsapp.core.recording import file_name, number_part
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task
-from fsapp.core.visit import Arrival, event_id
+from fsapp.core.visit import TALKED, Arrival, event_id
 from fsapp.errors import HangUp, SwitchError, Timeout
 from fsapp.log import get_logger
 from fsapp.metrics import CALLBACKS_ASKED, FLOWS
@@ -135,7 +136,7 @@ class FlowRunner:
         """The flow and the state to begin with: by the rules it began with, else those in force, else at the line."""
         state = arrival.flow
         if state is None or state.flow not in rules.flows and state.version == rules.version:
-            return rules.flows[name], begin(rules.flows[name], rules.version), rules
+            return rules.flows[name], _begin(rules.flows[name], rules.version, arrival.language), rules
         for known in (rules,) if state.version == rules.version else (self._earlier(state.version), rules):
             flow = known.flows.get(state.flow) if known else None
             if known and flow and state.block in flow.blocks:
@@ -169,7 +170,8 @@ class FlowRunner:
         if isinstance(action, Request):
             return self._ask_for(who, action, state)
         if isinstance(action, Note):
-            self._event(arrival, "survey_answered", flow=state.flow, block=action.block, value=action.value)
+            talk = {"agent": arrival.agent, "queue": arrival.queue} if arrival.cause == TALKED else {}
+            self._event(arrival, "survey_answered", flow=state.flow, block=action.block, value=action.value, **talk)
         return None
 
     def _record(self, talk: Talk, action: Record, arrival: Arrival, state: State) -> Said:
@@ -230,6 +232,12 @@ class FlowRunner:
             "type": kind, "id": event_id(at, random.getrandbits(48)), "at": at, "call": arrival.uuid,
             "caller": call.caller.key or call.caller.raw, "called": call.called.key or call.called.raw, **more,
         })
+
+
+def _begin(flow: Flow, version: int, language: str | None) -> State:
+    """At the start, in the language that the caller has chosen in a flow before, if this one speaks it."""
+    state = begin(flow, version)
+    return replace(state, language=language) if language in flow.languages else state
 
 
 def _situation(arrival: Arrival, rules: Rules) -> Situation:

@@ -18,8 +18,9 @@ from fsapp.core.flow.actions import Agent, Hangup, Transfer
 from fsapp.core.flow.state import left
 from fsapp.core.model import Decision, Facts, Led
 from fsapp.core.route import decide
-from fsapp.core.rules import Rules
-from fsapp.core.visit import Arrival, ended, event_id
+from fsapp.core.rules import Line, Rules, Stage
+from fsapp.core.treatment import NOT_THE_TALK
+from fsapp.core.visit import TALKED, Arrival, ended, event_id
 from fsapp.log import get_logger
 from fsapp.metrics import ARRIVED, CARRIED, DECISION_SECONDS, DECISIONS, DEGRADED
 from fsapp.telephony import command
@@ -69,8 +70,8 @@ class Visits:
             session.leave()
         elif arrival.carried is not None:
             self._hold(session, arrival, rules)
-        elif arrival.cause == "answered":
-            self._end(session, arrival)
+        elif arrival.cause == TALKED:
+            self._end(session, arrival, rules)
         else:
             self._route(session, arrival, rules)
 
@@ -80,11 +81,20 @@ class Visits:
             self._said_at = now
             _log.error("no_rules", advice="run `fsapp rules load`; until then calls go to the dialplan's fallback")
 
-    def _end(self, session: Session, arrival: Arrival) -> None:
-        """The call has been talked: nothing more is to be done with it."""
-        at = time.time()
-        self._write(ended(arrival, event_id(at, random.getrandbits(48)), at))
-        session.leave(command.hangup("NORMAL_CLEARING"))
+    def _end(self, session: Session, arrival: Arrival, rules: Rules) -> None:
+        """The call has been talked: nothing more is to be done with it, unless its place asks how it was."""
+        flow = _survey_after(arrival, rules) if self._flows is not None else None
+        within = flow is not None and arrival.flow is not None and arrival.flow.flow == flow
+        if not within:
+            at = time.time()
+            self._write(ended(arrival, event_id(at, random.getrandbits(48)), at))
+        cause = "NORMAL_CLEARING"
+        if flow is not None and self._flows is not None:
+            session.send_all(command.multiset(NOT_THE_TALK))
+            end = self._flows.run(session, arrival if within else arrival._replace(flow=None), rules, flow)
+            if isinstance(end.action, Hangup):
+                cause = end.action.cause
+        session.leave(command.hangup(cause))
 
     def _route(self, session: Session, arrival: Arrival, rules: Rules) -> None:
         if arrival.queue and not arrival.cause:
@@ -154,11 +164,21 @@ class Visits:
 
 def _waited_at(arrival: Arrival, rules: Rules) -> str | None:
     """The stage or line at which a caller has pressed the key; None where it offers no callback any more."""
+    place = _place(arrival, rules)
+    return place.id if place is not None and place.calling_back.key else None
+
+
+def _survey_after(arrival: Arrival, rules: Rules) -> str | None:
+    """The flow for who has talked to somebody of this stage or line. No caller is on a call we make for a task."""
+    place = _place(arrival, rules) if arrival.call.task is None else None
+    return place.survey if place is not None and place.survey in rules.flows else None
+
+
+def _place(arrival: Arrival, rules: Rules) -> Stage | Line | None:
     earlier = arrival.call.earlier
     if earlier is None:
         return None
-    place = rules.place(f"{earlier.campaign}/{earlier.stage}" if earlier.stage else earlier.line or "")
-    return place.id if place is not None and place.calling_back.key else None
+    return rules.place(f"{earlier.campaign}/{earlier.stage}" if earlier.stage else earlier.line or "")
 
 
 def _led(arrival: Arrival, end: End) -> Arrival:

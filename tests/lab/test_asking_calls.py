@@ -17,6 +17,7 @@ from fsapp.core.task import Task, TaskKind
 from fsapp.core.task_life import made
 from fsapp.lab.channel import Channel
 from fsapp.lab.clock import Clock
+from fsapp.lab.offering import Reaction
 from fsapp.lab.switch import Switch
 from fsapp.rules import check_document
 from fsapp.state.tasks import Tasks
@@ -323,3 +324,85 @@ def test_a_call_made_for_a_task_has_no_key(centre: Centre, switch: Switch, joine
     call = switch.call(CALLER, LINE, variables=[("fsapp_task", "t1")])
     found = waiting(joined, call)
     assert (found["fsapp_reason"], found.get("cc_exit_keys")) == ("task", None)
+
+
+# -- the survey after a talk ----------------------------------------------------------------------------------------
+
+@pytest.fixture
+def surveyed(own_redis: Any, tmp_path: Path) -> Iterator[Centre]:
+    found = document()
+    found["line"]["helpdesk"] |= {"survey": "after", "record": "stereo"}
+    found["flow"]["after"] = {"line": "helpdesk", "start": "rate", "languages": ["sr", "en"], "block": {
+        "rate": {"kind": "survey", "say": ["survey"], "min": 1, "max": 5, "next": "mail"},
+        "mail": {"kind": "voicemail", "max_s": 20, "next": "end"},
+        "end": {"kind": "hangup", "say": ["thanks"]}}}
+    checked = check_document(found, "test")
+    assert checked.faults == ()
+    centre = Centre(own_redis(), tmp_path, checked.document)
+    centre.start_serve()
+    yield centre
+    centre.close()
+
+
+def answering(centre: Centre, agent_ends: bool) -> Switch:
+    """One agent, who talks for two seconds."""
+    switch = centre.switch(scenario(speed=5))
+    for agent in list(switch.callcenter.agents.values()):
+        switch.callcenter.set_status(agent, "Available" if agent.name == "1004" else "Logged Out")
+    switch._phone = lambda _agent, _channel: Reaction(after_s=1, talk_s=2, caller_ends=not agent_ends)
+    return switch
+
+
+def kept_of(centre: Centre, kind: str) -> list[dict[str, Any]]:
+    return [one for one in centre.events() if one["type"] == kind]
+
+
+def test_who_has_talked_is_asked_how_it_was(surveyed: Centre) -> None:
+    call = answering(surveyed, True).call(CALLER, LINE)
+    type_(call, "survey", "4")
+    until(lambda: call.recordings.running, "a message is recorded, which is no part of the talk")
+    assert not call.get("RECORD_BRIDGE_REQ")
+    until(lambda: call.get("current_application") == "play_and_get_digits", "a key may end it")
+    call.press("#")
+    told(call, "thanks")
+    over(call)
+    [answer] = kept_of(surveyed, "survey_answered")
+    assert (answer["value"], answer["agent"], answer["queue"]) == ("4", "1004", "helpdesk@fsapp")
+    assert [one["agent"] for one in kept_of(surveyed, "call_ended")] == ["1004"]
+    assert [one["line"] for one in kept_of(surveyed, "voicemail_left")] == ["helpdesk"]
+    assert [(one["flow"], one["end"]) for one in kept_of(surveyed, "flow_left")] == [("after", "hangup")]
+
+
+def test_who_hangs_up_first_is_not_asked(surveyed: Centre) -> None:
+    switch = answering(surveyed, False)
+    call = switch.call(CALLER, LINE)
+    over(call)
+    assert call.bridged_us and not kept_of(surveyed, "flow_left")
+
+
+def test_a_survey_goes_on_with_another_serve(surveyed: Centre) -> None:
+    call = answering(surveyed, True).call(CALLER, LINE)
+    told(call, "survey")
+    surveyed.serve.kill()
+    surveyed.serve.wait(20)
+    call.switch.clock = Clock(1)
+    call.press("9")  # ends the question; nobody hears of it
+    until(lambda: call.get("fsapp_flow_misses"), "the dialplan has taken the call back")
+    surveyed.start_serve(surveyed.listen)
+    type_(call, "survey", "5")
+    call.switch.clock = Clock(5)
+    until(lambda: kept_of(surveyed, "survey_answered"), "the answer is written down")
+    assert len(kept_of(surveyed, "call_ended")) == 1
+    call.hangup("NORMAL_CLEARING", "caller")
+    over(call)
+
+
+def test_without_serve_the_talk_is_the_end(surveyed: Centre) -> None:
+    switch = answering(surveyed, True)
+    switch._phone = lambda _agent, _channel: Reaction(after_s=1, talk_s=60)
+    call = switch.call(CALLER, LINE)
+    until(lambda: call.bridged, "they talk")
+    surveyed.serve.kill()
+    surveyed.serve.wait(20)
+    over(call)
+    assert call.hangup_cause == "NORMAL_CLEARING"

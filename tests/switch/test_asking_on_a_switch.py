@@ -8,13 +8,14 @@ from subprocess import Popen
 import pytest
 from app import App
 from desk import Desk
-from machine import PASSWORD, Switch, wait_until
+from machine import PASSWORD, Switch, rules_document, wait_until
 from phone import Phone
 
 from fsapp.app.link import LinkProcess
 from fsapp.core.task import Task
 from fsapp.settings import Settings
 from fsapp.state.connection import connect
+from fsapp.state.rules import RulesStore
 from fsapp.state.stream import tail
 from fsapp.state.tasks import Tasks
 
@@ -180,3 +181,26 @@ def test_the_key_is_told_and_works_while_it_is(
         assert len(tasks(redis_server)) == 1
     finally:
         process.stop()
+
+
+def test_a_survey_after_the_talk(switch: Switch, fsapp: Fsapp, redis_server, phone: Phone, agent: Desk) -> None:
+    document = rules_document()
+    document["line"]["helpdesk"]["survey"] = "after"
+    document["flow"]["after"] = {"line": "helpdesk", "start": "rate", "languages": ["sr", "en"], "block": {
+        "rate": {"kind": "survey", "say": ["survey"], "min": 1, "max": 5, "next": "end"},
+        "end": {"kind": "hangup", "say": ["thanks"]}}}
+    client = connect(Settings(redis_url=redis_server.url))
+    RulesStore(client).load(document, "", "test", "test")
+    fsapp()
+    phone.call(LINE, caller=CALLER)
+    phone.wait_for(200)
+    agent.answer()
+    switch.wait_talking()
+    [call] = [line.split(",")[0] for line in switch.cli("show channels").splitlines() if "sofia/trunks/" in line]
+    agent.hang_up()
+    asked(switch, call, "survey")
+    press(switch, call, "4")
+    phone.wait_end()
+    events = [event for _, event in tail(client, 0.0, follow=False)]
+    answers = [(one["value"], one["agent"], one["queue"]) for one in events if one["type"] == "survey_answered"]
+    assert answers == [("4", "1004", QUEUE)]

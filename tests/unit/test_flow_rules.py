@@ -188,3 +188,18 @@ def test_a_callback_needs_its_prompts_and_somebody_who_calls(tmp_path: Path):
     (tmp_path / "flow.toml").write_text(CALLBACK.replace("LINE", "nobody"))
     [fault] = check(tmp_path, known).faults
     assert "flow.main.block.back.line: nobody serves line 'nobody'" in fault
+
+
+@pytest.mark.parametrize(("flow", "fault"), [
+    ('kind = "hangup"', ""),
+    ('kind = "queue"', "line.other.survey: the flow 'after' has a block 'end' of kind 'queue'"),
+    ('kind = "agent"\nagent = "1001"', "the flow 'after' has a block 'end' of kind 'agent'"),
+    (None, "line.other.survey: there is no flow 'after'"),
+])
+def test_a_survey_leads_to_nobody(tmp_path: Path, flow: str | None, fault: str):
+    (tmp_path / "centre.toml").write_text(CENTRE)
+    (tmp_path / "other.toml").write_text('[line.other]\nagents = ["1001"]\nsurvey = "after"\n' + (
+        "" if flow is None else f'[flow.after]\nline = "other"\nstart = "end"\n[flow.after.block.end]\n{flow}\n'))
+    found = list(check(tmp_path, PROMPTS).faults)
+    assert len(found) == bool(fault), found
+    assert not fault or fault in found[0]

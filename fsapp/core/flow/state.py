@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 from fsapp.core.clean import clean_name
 
-__all__ = ["ASKING", "MAX_PATH", "NO_STATE", "State", "asking", "clean_value", "left", "read_state", "written"]
+__all__ = [
+    "ASKING", "MAX_PATH", "NO_STATE", "State", "asking", "clean_value", "left", "read_language",
+    "read_state", "written",
+]
 
 ASKING = "callback"  # the block of those who have pressed a queue's key
 MAX_PATH = 200      # blocks a caller may go through
@@ -73,10 +76,11 @@ def left(state: State) -> dict[str, str]:
 
 def asking(found: Mapping[str, str]) -> State:
     """Where the caller is who has pressed a queue's key: at the beginning, in the language of the flow before."""
-    return State("", ASKING, language=_language(found))
+    return State("", ASKING, language=read_language(found))
 
 
-def _language(found: Mapping[str, str]) -> str | None:
+def read_language(found: Mapping[str, str]) -> str | None:
+    """The language that the caller has chosen in a flow; None for none."""
     language = found.get("fsapp_flow_language", "")
     return language if _NAME.match(language) else None
 
@@ -95,5 +99,5 @@ def read_state(found: Mapping[str, str]) -> State | None:
     path = [name for name in found.get("fsapp_flow_path", "").split(",") if _NAME.match(name)]
     return State(
         flow, block, int(version) if version.isdecimal() and len(version) < 16 else 0,
-        _language(found), values, tuple(path[-MAX_PATH:]),
+        read_language(found), values, tuple(path[-MAX_PATH:]),
     )
