@@ -5,12 +5,13 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
-    "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED",
-    "CONNECTIONS", "DATABASE_UP", "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_CUT_OFF", "EVENTS_LOST",
-    "EVENTS_RECORDED", "EVENTS_WAITING", "FLOOR", "FLOWS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS",
-    "LINK_SYNC_SECONDS", "LINK_UP", "QUARANTINE", "RECORDER_LAG_SECONDS", "RECORDINGS_REMOVED", "REDIS_UP",
-    "REFUSED", "REGISTRY", "ROWS_RECORDED", "RULES_VERSION", "STICKY_TALKS", "TASKS_CHANGED", "TASKS_DUE",
-    "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
+    "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS",
+    "DATABASE_UP", "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_CUT_OFF", "EVENTS_LOST", "EVENTS_RECORDED",
+    "EVENTS_WAITING", "FLOOR", "FLOWS", "FOLLOWED", "FOLLOWUPS", "FOLLOWUPS_OPEN", "FOLLOWUP_SECONDS", "HEALED",
+    "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "QUARANTINE", "RECORDER_LAG_SECONDS",
+    "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "ROWS_RECORDED", "RULES_VERSION", "STICKY_TALKS",
+    "TASKS_CHANGED", "TASKS_DUE", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD",
+    "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -67,3 +68,13 @@ RECORDER_LAG_SECONDS = Gauge(
 QUARANTINE = Gauge("fsapp_quarantine", "Events that could not be written and wait to be looked at", registry=REGISTRY)
 EVENTS_CUT_OFF = Counter(
     "fsapp_events_cut_off", "Times events left the stream before they were recorded", registry=REGISTRY)
+FOLLOWED = Counter(
+    "fsapp_interactions_followed", "Interactions looked at for what follows", ["outcome"], registry=REGISTRY)
+FOLLOWUPS = Counter(
+    "fsapp_followups", "What was to be told or made, by kind and what became of it", ["kind", "outcome"],
+    registry=REGISTRY)
+FOLLOWUPS_OPEN = Gauge(
+    "fsapp_followups_open", "What waits in the outbox or has failed", ["kind", "state"], registry=REGISTRY)
+FOLLOWUP_SECONDS = Histogram(
+    "fsapp_followup_seconds", "How long one delivery took", ["kind"], buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60),
+    registry=REGISTRY)

@@ -74,6 +74,24 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _smtp_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("smtp", "smtps", "smtp+starttls") and bool(parts.hostname) and not parts.query
+        good = good and _resolvable(parts.hostname or "") and parts.path in ("", "/") and parts.port != 0
+    except ValueError:
+        good = False
+    if value and not good:
+        raise ValueError("not an address of a mail server, write for example smtp+starttls://user:password@mail:587")
+    return value
+
+
+def _mail_from(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9_.%+'-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value):
+        raise ValueError("no e-mail address, write for example fsapp@example.com")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -103,6 +121,12 @@ class Settings(BaseModel):
         "/var/log/freeswitch/json_cdr", description="the folder where the switch writes a JSON file of each ended leg")
     short_abandoned_s: float = Field(
         5.0, ge=0, le=3600, description="in reports, a caller who hangs up sooner than this has abandoned at once")
+    followups_http: Address = Field(
+        "127.0.0.1:8046", description="where `fsapp followups run` serves /metrics and /healthz")
+    smtp_url: Annotated[str, AfterValidator(_smtp_url)] = Field(
+        "", description="the mail server: smtp://, smtp+starttls:// or smtps://USER:PASSWORD@HOST:PORT")
+    mail_from: Annotated[str, AfterValidator(_mail_from)] = Field(
+        "", description="whom letters of follow-ups are from")
     recordings: str = Field("var/recordings", description="the folder where the switch writes recordings")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")

@@ -49,6 +49,8 @@ COMMANDS = {
     "recordings": Entry("fsapp.cli.recordings:recordings", "Find recordings, pause one, remove those too old."),
     "interactions": Entry(
         "fsapp.cli.interactions:interactions", "Look at calls that were, and say how they ended and what about."),
+    "followups": Entry(
+        "fsapp.cli.followups:followups", "Do what follows from interactions, see what waits, try it again."),
     "tickets": Entry("fsapp.cli.tickets:tickets", "What customers want of us until it is done."),
     "recorder": Entry("fsapp.cli.recorder:recorder", "Bring what happens into the memory."),
     "records": Entry("fsapp.cli.records:records", "Set up and look after the memory: the SQL database."),

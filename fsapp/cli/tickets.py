@@ -129,6 +129,7 @@ def open_command(
     """Open a ticket for the customer with a number, or about an interaction."""
     from fsapp.records import interactions
     from fsapp.records import tickets as kept
+    from fsapp.records.writer import lock
 
     if bool(number) == bool(interaction):
         raise click.UsageError("say whose it is: --number, or --interaction")
@@ -141,7 +142,7 @@ def open_command(
     def work(connection: Any) -> Any:
         about = None
         if interaction is not None:
-            interactions.lock(connection)
+            lock(connection)
             about = interactions.get(connection, interaction)
             if about is None:
                 raise FsappError(f"there is no interaction {interaction[:80]!r}: see `fsapp interactions list`")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from fsapp.doctor.facts import Memory, NotAsked
 from fsapp.errors import FsappError, StateError
-from fsapp.records import versions
+from fsapp.records import outbox, versions
 from fsapp.records.database import Database
 from fsapp.records.keeping import Keeper, Position
 from fsapp.settings import Settings
@@ -27,7 +29,10 @@ def ask_records(settings: Settings) -> Memory:
             return Memory(database.where, None, lag_s=_lag_s(settings, None))
         versions.refuse_outdated(database)
         keeper = Keeper(database, str)
-        return Memory(database.where, version, "", _lag_s(settings, keeper.position()), keeper.quarantined())
+        now = time.time()
+        late_s, failed = database.read(lambda connection: outbox.behind(connection, now))
+        return Memory(
+            database.where, version, "", _lag_s(settings, keeper.position()), keeper.quarantined(), late_s, failed)
     except FsappError as error:
         return Memory(database.where, fault=str(error))
     finally:

@@ -29,6 +29,7 @@ CHECKS: Mapping[str, Callable[[Facts], Iterable[Finding]]] = {
     "recordings": judge_keeping.recordings,
     "persistence": judge_keeping.persistence,
     "records": judge_records.records,
+    "follow-ups": judge_records.follow_ups,
     "passwords": judge_guards.passwords,
     "ports": judge_guards.ports,
     "limits": judge_versions.limits,

@@ -93,6 +93,7 @@ class Memory:
     """The SQL database. `fault`: why it cannot be used, empty if it can. `version` None: there is nothing in it yet.
 
     `lag_s`: for how long the oldest event that is not recorded has waited; `quarantined`: how many are put aside.
+    `follow_s`: for how long the oldest thing that follows from a call has been due; `unfollowed`: how many failed.
     """
 
     where: str
@@ -100,6 +101,8 @@ class Memory:
     fault: str = ""
     lag_s: float | NotAsked = 0.0
     quarantined: int = 0
+    follow_s: float = 0.0
+    unfollowed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class Facts:
 
     `well_known_taken`: whether the switch lets in who says FreeSWITCH's default password. `dialplan`: its faults.
     `snapshot`: the version in the snapshot file, 0 without one. `rules` None: none are loaded.
+    `environment`: the names of the variables that are set in our own environment.
     `phone_password`: of FSAPP_PHONE_PASSWORD in our own environment, where the switch cannot be asked.
     """
 
@@ -146,3 +150,4 @@ class Facts:
     memory: Memory | NotAsked = Memory("sqlite:///var/fsapp.db")
     well_known_taken: bool | NotAsked = False
     phone_password: Strength = Strength.MISSING
+    environment: frozenset[str] = frozenset()

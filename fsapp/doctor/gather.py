@@ -45,6 +45,7 @@ def gather(settings: Settings) -> Facts:
         well_known_taken=well_known.value if well_known.ready() else NotAsked("no answer in time"),
         snapshot=kept[0] if kept else 0, dialplan=_dialplan(settings, here),
         phone_password=strength(os.environ.get("FSAPP_PHONE_PASSWORD", "")),
+        environment=frozenset(name for name, value in os.environ.items() if value),
     )
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, update
 
 from fsapp.records import schema
-from fsapp.records.database import WRITE_LOCK
 from fsapp.records.notes import add_note, add_tags, notes_of, remove_tag, tags_of
+from fsapp.records.writer import lock
 
 __all__ = [
     "InteractionFilter", "decisions_of", "dispose", "find", "get", "lock", "note", "place_of", "set_tags", "show",
@@ -135,12 +135,6 @@ def note(connection: Connection, one: Row, words: str, by: str, at: float) -> st
     """Write a note on an interaction, which is one on its customer too; its id."""
     return add_note(connection, words, by, at, customer=one["customer_id"], interaction=one["id"],
                     ticket=one["ticket_id"])
-
-
-def lock(connection: Connection) -> None:
-    """Be the only one who writes interactions, until the transaction ends. SQLite has one writer as it is."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
 
 
 def _changed(connection: Connection, id_: str, **values: Any) -> None:

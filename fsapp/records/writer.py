@@ -110,7 +110,9 @@ def _write_calls(
             rows.append(rows_of(root, state, homes, number_of))
     interactions = [one.interaction for one in rows]
     _name_customers(connection, interactions)
-    upsert(connection, schema.interactions, interactions, keep=("customer_id", "task_id"))
+    # What follows from a call is decided once more when more is known of it.
+    upsert(connection, schema.interactions, [row | {"followed_at": None} for row in interactions],
+           keep=("customer_id", "task_id"))
     for table, some in ((schema.queue_stays, [row for one in rows for row in one.stays]),
                         (schema.offers, [row for one in rows for row in one.offers])):
         upsert(connection, table, some)

@@ -135,7 +135,7 @@ def test_up_runs_its_parts_starts_each_again_and_ends_with_them(
     environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")} | {
         "FSAPP_REDIS_URL": redis_server.url, "FSAPP_SWITCH": switch.where, "FSAPP_SWITCH_PASSWORD": PASSWORD,
         "FSAPP_LISTEN": listen, "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_LINK_HTTP": "127.0.0.1:0",
-        "FSAPP_RECORDER_HTTP": "127.0.0.1:0", "FSAPP_DATABASE_URL": f"sqlite:///{tmp_path}/fsapp.db",
+        "FSAPP_RECORDER_HTTP": "127.0.0.1:0", "FSAPP_FOLLOWUPS_HTTP": "127.0.0.1:0", "FSAPP_DATABASE_URL": f"sqlite:///{tmp_path}/fsapp.db",
         "FSAPP_DIALPLAN": str(dialplan), "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"), "FSAPP_LOG_JSON": "true",
     }
     up = subprocess.Popen([sys.executable, "-m", "fsapp", "up", "--json"], cwd=ROOT, env=environ,
@@ -162,6 +162,11 @@ def test_up_runs_its_parts_starts_each_again_and_ends_with_them(
             os.kill(recorder, signal.SIGKILL)
             _until_it_says(up, "fsapp recorder died with status -9, starting it again")
             _until_it_says(up, "recording")
+            [followups] = [pid for pid in _children(up.pid)
+                           if b"\0followups\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            os.kill(followups, signal.SIGKILL)
+            _until_it_says(up, "fsapp followups run died with status -9, starting it again")
+            _until_it_says(up, "looking")
             up.send_signal(signal.SIGTERM)
             assert up.wait() == 0
             assert _children(up.pid) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fsapp.core.after_rules import after_rules_from
 from fsapp.core.mending import Difference, Kind
 from fsapp.core.rules import Rules
 from fsapp.doctor.ask_machine import listening
@@ -22,6 +23,10 @@ from fsapp.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = replace(Rules.from_document(load_folder(ROOT / "conf/rules")), version=7)
+FOLLOWED = replace(RULES, follow=after_rules_from({
+    "after": [{"name": "all", "webhook": "crm", "email": "boss"}],
+    "webhook": {"crm": {"url": "https://crm.example.com", "secret_env": "FSAPP_CRM"}},
+    "email": {"boss": {"to": ["ana@example.com"], "subject": "s", "text": "t"}}}))
 SECRET = "correct-horse-battery"
 UNKNOWN = NotAsked("nobody said")
 
@@ -29,7 +34,8 @@ UNKNOWN = NotAsked("nobody said")
 def well(**changes: Any) -> Facts:
     """A centre where all is well; `changes` to Facts, or by `redis__`, `switch__`, `machine__` or `settings__`."""
     parts = {
-        "settings": Settings(switch_password=SECRET, max_visits=500, recordings="/srv/recordings"),
+        "settings": Settings(switch_password=SECRET, max_visits=500, recordings="/srv/recordings",
+                             smtp_url="smtp://mail", mail_from="fsapp@example.com"),
         "machine": Machine(greenswitch="0.0.19", greenswitch_wanted="0.0.19",
                            recordings=Folder("/srv/recordings"), files=4096),
         "redis": Redis("redis://127.0.0.1:6379/0", "6.2.14"),
@@ -39,7 +45,8 @@ def well(**changes: Any) -> Facts:
             open_to={"trunks": False, "peers": False}, sounds=(Sound("/sounds/goodbye.wav"),),
             recordings="/srv/recordings"),
     }
-    facts: dict[str, Any] = {"link": "here pid 1", "rules": RULES, "snapshot": 7}
+    facts: dict[str, Any] = {"link": "here pid 1", "rules": RULES, "snapshot": 7,
+                             "environment": frozenset({"FSAPP_CRM"})}
     for name, value in changes.items():
         part, _, field = name.partition("__")
         if not field:
@@ -88,6 +95,8 @@ FAULTS = [
     ({"memory": Memory("sqlite:///x", fault="the database x is of version 0001: run `fsapp records migrate`")},
      "records", "of version 0001"),
     ({"memory": Memory("sqlite:///x", lag_s=61.0)}, "records", "waited for 61 s"),
+    ({"memory": Memory("sqlite:///x", follow_s=301.0), "rules": FOLLOWED}, "follow-ups", "due for 301 s"),
+    ({"rules": FOLLOWED, "settings__smtp_url": ""}, "follow-ups", "rule all sends letters"),
     ({"redis__append": False}, "persistence", "keeps nothing on disk"),
     ({"redis__policy": "allkeys-lru", "redis__maxmemory": 10**9}, "persistence", "allkeys-lru"),
     ({"settings__switch_password": "ClueCon"}, "passwords", "well-known default"),
@@ -111,6 +120,8 @@ WARNINGS = [
     ({"switch__zone": "+0100"}, "time-zone", "UTC+0100"),
     ({"memory": Memory("sqlite:///x", None, lag_s=900.0)}, "records", "nothing in the database"),
     ({"memory": Memory("sqlite:///x", quarantined=3)}, "records", "3 events could not"),
+    ({"memory": Memory("sqlite:///x", unfollowed=2), "rules": FOLLOWED}, "follow-ups", "2 things that follow"),
+    ({"rules": FOLLOWED, "environment": frozenset()}, "follow-ups", "FSAPP_CRM, the secret of webhook crm, is not"),
     ({"snapshot": 0}, "snapshot", "there is no snapshot"),
     ({"snapshot": 6}, "snapshot", "holds version 6 of the rules, in force is 7"),
     ({"switch__python": PythonInSwitch("0", "3.11", 5)}, "python", "has version 5 of the rules"),

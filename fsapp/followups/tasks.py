@@ -1,0 +1,60 @@
+"""Makes the task that follows from an interaction, in Redis: once, by its id. Decides nothing about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis
+
+from fsapp.core import task_life
+from fsapp.core.clean import clean_number
+from fsapp.core.dialling import refusal
+from fsapp.core.numbers import normalise
+from fsapp.core.retrying import Delivered, Later, Never, Outcome
+from fsapp.core.rules import Rules
+from fsapp.core.task import TaskKind
+from fsapp.core.task_making import new_task
+from fsapp.errors import StateError
+from fsapp.state import stream
+from fsapp.state.tasks import Tasks
+
+__all__ = ["TaskMaker"]
+
+_ID = 12
+
+
+class TaskMaker:
+    """Tasks in the Redis of `client`."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._tasks = Tasks(client)
+
+    def __call__(
+        self, wanted: Mapping[str, Any], rules: Rules, *, id_: str, rule: str, made_at: datetime, now: datetime,
+    ) -> Outcome:
+        """Make the task that `following.task_wanted` describes. Never for a number that is not dialled.
+
+        `made_at`: when that was decided, the same at each try.
+        """
+        place = rules.place(wanted["place"])
+        if place is None:
+            return Never(f"the rules have no stage or line {wanted['place']} any more")
+        number = normalise(clean_number(wanted["number"]), rules.region)
+        why = refusal(number, rules.dialling, rules.numbers, rules.lists)
+        if why is not None or number.e164 is None:
+            return Never(f"the number is not dialled: {why.value if why else 'nonsense'}")
+        due_at = max(datetime.fromtimestamp(wanted["due_at"], UTC), now)
+        new = new_task(
+            id_[:_ID], TaskKind.AGAIN, number.e164, place, rules, made_at, due_at, agent=wanted.get("agent"),
+            group=wanted.get("group"), called=wanted.get("called"), made_by=f"rule {rule}",
+            name=wanted.get("name", ""), language=wanted.get("language", ""), note=wanted.get("note", ""))
+        try:
+            self._tasks.change(new.number, lambda known: task_life.made(known, new))
+            # Told at each try, as whoever was killed here had not told it yet: the event's id is the same.
+            stream.add(self._client, [stream.encode(event) for event in task_life.made((), new).events])
+        except StateError as error:
+            return Later(str(error))
+        return Delivered(new.id)

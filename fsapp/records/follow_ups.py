@@ -1,0 +1,188 @@
+"""What follows from interactions, in the memory: each looked at, tickets and tags made, the rest put out for delivery.
+
+An interaction and all that follows from it are one transaction, and what follows has an id that is always the same: it
+is there once, whatever was killed when. What must be told to others is `waiting` in the table `followups`, the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, or_, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+
+from fsapp.core.after_rules import TicketRule
+from fsapp.core.follow_up import Action, Finished, Kind, action_id, follow_ups
+from fsapp.core.following import Unfit, document, letter, subject_of, task_wanted
+from fsapp.core.rules import Rules
+from fsapp.records import schema, tickets
+from fsapp.records.notes import add_tags
+from fsapp.records.writer import lock
+
+__all__ = ["DONE", "DROPPED", "FAILED", "LOOK", "OLDEST_S", "SETTLE_S", "WAITING", "Looked", "look"]
+
+WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
+LOOK = "look"          # the kind of a row that says that an interaction could not be looked at
+SETTLE_S = 3.0         # so long nothing more must have been heard of a call: events of its end come together
+OLDEST_S = 7 * 86400   # what ended earlier before it was known here has no consequences any more
+_DAY_S = 86400
+_FIELDS = (
+    "id", "channel", "direction", "number", "called", "call_class", "reason", "campaign", "stage", "line", "queue",
+    "contact", "outcome", "agent", "sticky_agent", "disposition", "waited_s", "talked_s", "started_at", "ended_at",
+    "recording", "subject", "customer_id", "ticket_id")
+Row = dict[str, Any]
+
+
+class Looked(NamedTuple):
+    """How many interactions were looked at, which could not be (id, why), and what followed from the others."""
+
+    interactions: int = 0
+    followed: tuple[str, ...] = ()
+    broken: tuple[tuple[str, str], ...] = ()
+
+
+def look(connection: Connection, rules: Rules, now: float, limit: int = 50, timezone: str = "UTC") -> Looked:
+    """Decide what follows from interactions that are over and have not been looked at, or have changed since.
+
+    Within the caller's transaction, of which there is one at a time. An interaction for which something fails is set
+    aside as a row that says so, and stops none of the others.
+    """
+    lock(connection)
+    found = _found(connection, now, limit)
+    followed: list[str] = []
+    broken = []
+    for one, known in _with_all(connection, found):
+        try:
+            with connection.begin_nested():
+                followed += _follow(connection, one, known, rules, now, timezone)
+        except (ValueError, TypeError, KeyError, ArithmeticError, DataError, IntegrityError) as error:
+            why = f"{type(error).__name__}: {error}"[:300]
+            broken.append((one.id, why))
+            _set_aside(connection, one.id, why, now, rules)
+    if found:
+        table = schema.interactions
+        connection.execute(
+            update(table).where(table.c.id.in_([row["id"] for row in found])).values(followed_at=now))
+    return Looked(len(found), tuple(followed), tuple(broken))
+
+
+def _found(connection: Connection, now: float, limit: int) -> list[Row]:
+    table, states = schema.interactions, schema.call_states
+    changed = states.c.changed_at
+    # A time to come is one of a clock that was put back since.
+    settled = or_(changed.is_(None), changed <= now - SETTLE_S, changed > now + SETTLE_S)
+    query = (
+        select(*(table.c[name] for name in (*_FIELDS, "name")))
+        .select_from(table.outerjoin(states, states.c.id == table.c.id))
+        .where(table.c.followed_at.is_(None), table.c.ended_at.is_not(None), settled)
+        .order_by(table.c.ended_at).limit(limit))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _with_all(connection: Connection, rows: Sequence[Row]) -> list[tuple[Finished, set[str]]]:
+    """The interactions with customers, tags and notes, and the ids of what has followed from each already."""
+    ids = [row["id"] for row in rows]
+    customers = {row["customer_id"] for row in rows if row["customer_id"]}
+    table = schema.customers
+    known = {row["id"]: row for row in connection.execute(
+        select(table.c.id, table.c.name, table.c.email, table.c.language, table.c.vip)
+        .where(table.c.id.in_(customers))).mappings()} if customers else {}
+    tags: dict[str, set[str]] = {id_: set() for id_ in ids}
+    table = schema.tags
+    for subject, tag in connection.execute(select(table.c.subject_id, table.c.tag).where(
+            table.c.kind == "interaction", table.c.subject_id.in_(ids))):
+        tags[subject].add(tag)
+    notes: dict[str, str] = {}
+    table = schema.notes
+    for id_, text in connection.execute(select(table.c.interaction_id, table.c.text).where(
+            table.c.interaction_id.in_(ids)).order_by(table.c.at, table.c.id)):
+        notes[id_] = text
+    done: dict[str, set[str]] = {id_: set() for id_ in ids}
+    table = schema.followups
+    for id_, interaction in connection.execute(select(table.c.id, table.c.interaction_id).where(
+            table.c.interaction_id.in_(ids))):
+        done[interaction].add(id_)
+    found = []
+    for row in rows:
+        who = known.get(row["customer_id"], {})
+        found.append((Finished(
+            **{name: row[name] for name in _FIELDS}, name=who.get("name") or row["name"],
+            email=who.get("email"), language=who.get("language"), vip=who.get("vip") or 0,
+            tags=frozenset(tags[row["id"]]), note=notes.get(row["id"], "")), done[row["id"]]))
+    return found
+
+
+def _follow(
+    connection: Connection, one: Finished, done: set[str], rules: Rules, now: float, timezone: str,
+) -> list[str]:
+    if one.ended_at < now - OLDEST_S and not done and one.disposition is None and not one.tags:
+        return []
+    followed = []
+    for action in follow_ups(one, rules.follow, rules.lists):
+        if action.id in done:
+            continue
+        made: Row | Unfit
+        if action.kind is Kind.TICKET:
+            one, made = _ticket(connection, one, action, rules, timezone)
+        elif action.kind is Kind.TAGS:
+            one, made = _tags(connection, one, action, now)
+        else:
+            made = _outgoing(one, action, rules, now, timezone)
+        _put(connection, one.id, action, made, rules, now)
+        followed.append(action.kind.value)
+    return followed
+
+
+def _ticket(
+    connection: Connection, one: Finished, action: Action, rules: Rules, timezone: str,
+) -> tuple[Finished, Row]:
+    """Link the interaction to its ticket, unless somebody has done so by hand."""
+    rule, id_ = action.rule, one.ticket_id
+    if id_ is None:
+        since = one.ended_at - rule.ticket_days * _DAY_S
+        if rule.ticket is TicketRule.OPEN_OR_NEW:
+            id_ = tickets.open_of(connection, one.number, one.customer_id, one.place, since)
+        if id_ is None:
+            id_ = tickets.open_ticket(connection, tickets.NewTicket(
+                one.customer_id, one.number, subject_of(one, rule.subject, rules, timezone), one.agent,
+                place=one.place, made_by=f"rule {rule.name}"), one.ended_at, action.id[:16])
+        tickets.link(connection, one.id, id_, one.ended_at)
+    return replace(one, ticket_id=id_), {"state": DONE, "target": id_}
+
+
+def _tags(connection: Connection, one: Finished, action: Action, now: float) -> tuple[Finished, Row]:
+    add_tags(connection, ("interaction", one.id), action.rule.tags, f"rule {action.rule.name}", "rule", now)
+    return replace(one, tags=one.tags | set(action.rule.tags)), {
+        "state": DONE, "target": ", ".join(action.rule.tags)}
+
+
+def _outgoing(one: Finished, action: Action, rules: Rules, now: float, timezone: str) -> Row:
+    """The row of the outbox."""
+    payload: dict[str, Any] | Unfit
+    if action.kind is Kind.WEBHOOK:
+        payload = document(one, action, rules, now)
+    elif action.kind is Kind.EMAIL:
+        payload = letter(one, rules.follow.emails[action.target], rules, timezone)
+    else:
+        assert action.rule.task is not None
+        payload = task_wanted(one, action.rule.task, rules, timezone)
+    if isinstance(payload, Unfit):
+        return {"state": FAILED, "target": action.target, "error": str(payload)}
+    return {"state": WAITING, "target": action.target, "payload": payload, "next_at": now}
+
+
+def _put(connection: Connection, id_: str, action: Action, made: Row, rules: Rules, now: float) -> None:
+    over = made["state"] != WAITING
+    connection.execute(schema.followups.insert(), {
+        "id": action.id, "interaction_id": id_, "rule": action.rule.name, "kind": action.kind.value, "made_at": now,
+        "ended_at": now if over else None, "rules": rules.version, **made})
+
+
+def _set_aside(connection: Connection, id_: str, why: str, now: float, rules: Rules) -> None:
+    table, row = schema.followups, action_id(id_, LOOK)
+    connection.execute(table.delete().where(table.c.id == row))
+    connection.execute(table.insert(), {
+        "id": row, "interaction_id": id_, "kind": LOOK, "state": FAILED, "made_at": now, "ended_at": now, "error": why,
+        "rules": rules.version})
