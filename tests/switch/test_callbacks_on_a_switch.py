@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -20,7 +21,6 @@ from sound import channels, loudness
 
 from fsapp.app.link import LinkProcess
 from fsapp.core import task_life
-from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome
 from fsapp.state.customers import Customers
 from fsapp.state.rules import RulesStore
@@ -47,21 +47,20 @@ def customer() -> Iterator[Customer]:
 
 
 @pytest.fixture
-def rules(switch: Switch, redis_client: redis.Redis, fsapp: Callable[..., Any], customer: Customer) -> Iterator[Rules]:
-    """The example's, where all customers have the same phone, and no agent rests; talks are recorded. Served."""
+def serve(switch: Switch, redis_client: redis.Redis, fsapp: Callable[..., Any], customer: Customer) -> Iterator[Any]:
+    """By the example's rules, where all customers have the same phone, and no agent rests, and talks are recorded."""
     document = copy.deepcopy(rules_document())
     document["centre"] |= {"sticky_talk_s": 0, "wrap_up_s": 0, "direct_callback": 1}
     document["line"]["helpdesk"] |= {"record": "stereo", "announce": True}
     document["dial"] = {"route": f"sofia/trunks/{{number}}@127.0.0.1:{customer.port}", "ring_s": 15}
     RulesStore(redis_client).load(document, "", "test", "test")
-    fsapp()
-    yield Rules.from_document(document)
+    yield fsapp()
     for agent in document["agent"]:
         switch.cli(f"callcenter_config agent set wrap_up_time {agent} 10")
 
 
 @pytest.fixture
-def link(switch: Switch, redis_server: Any, rules: Rules) -> Iterator[Callable[[], LinkProcess]]:
+def link(switch: Switch, redis_server: Any, serve: Any) -> Iterator[Callable[[], LinkProcess]]:
     """Starts a link; another one once that has ended."""
     started: list[LinkProcess] = []
 
@@ -270,3 +269,22 @@ def test_a_call_that_ends_while_no_link_is_there_is_not_waited_for(
     until(lambda: task_of(tasks).call is None, "the task has no call any more")
     task = task_of(tasks)
     assert (task.state, task.tries_left) == (TaskState.OPEN, 2)
+
+
+def test_while_serve_is_down_the_switch_decides(
+    switch: Switch, redis_server: Any, serve: Any, link: Any, agent: Desk, customer: Customer, tasks: Tasks,
+    redis_client: redis.Redis,
+) -> None:
+    switch.redis_socket.symlink_to(Path(redis_server.socket).resolve())
+    try:
+        serve.kill()
+        serve.wait(PATIENCE_S)
+        link()
+        ask(tasks)
+        agent.answer()
+        customer.ring()
+        customer.refuse(486)
+        assert wait_tried(tasks).tries[0].outcome is TryOutcome.BUSY
+        assert [event["reason"] for event in told(redis_client, "call_routed")] == ["fallback-task"]
+    finally:
+        switch.redis_socket.unlink()
