@@ -71,6 +71,8 @@ def planned(
     ends = tuple(
         End(one.place, one.task, why) for one in standing.values() if not one.connected
         if (why := _why_not(tasks.get(one.task), hours, callers)))
+    refused = [(task, why) for one in standing.values() if not one.connected and (task := tasks.get(one.task))
+               and task.open and (why := _refusal(task, rules))]
     served = {one.task for one in standing.values()} | resting
     busy = callers | {one.number for one in standing.values()}
     wanted = []
@@ -81,12 +83,12 @@ def planned(
                 wanted.append((-_score(task, rules, now), task.due_at, task.id, queue, task))
     wanted.sort(key=lambda one: one[:3])
     room = _Room(standing, seen, rules, there, now)
-    started, refused, numbers = [], [], set()
+    started, numbers = [], set()
     for *_order, queue, task in wanted:
         if not room.left(queue) or task.number in numbers:
             continue
         # Looked at last: of ten thousand tasks only those whose turn it is.
-        why = refusal(normalise(task.number, rules.region), rules.dialling, rules.numbers, rules.lists)
+        why = _refusal(task, rules)
         caller_id = caller_id_of(task, rules)
         if why is not None:
             refused.append((task, why))
@@ -95,6 +97,10 @@ def planned(
             numbers.add(task.number)
             started.append(Start(task, queue, caller_id))
     return Plan(tuple(started), ends, tuple(refused))
+
+
+def _refusal(task: Task, rules: Rules) -> Refusal | None:
+    return refusal(normalise(task.number, rules.region), rules.dialling, rules.numbers, rules.lists)
 
 
 class _Room:

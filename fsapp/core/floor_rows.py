@@ -84,7 +84,8 @@ def _agent_row(
 def queue_rows(floors: Iterable[Floor], now: datetime) -> list[Row]:
     """One row a queue. `free`: agents who would get the next call; `ready`: those and who talk; `staff`: all.
 
-    `wait`: what whoever joins now has to expect, None where nothing is known.
+    `wait`: what whoever joins now has to expect, None where nothing is known. `callbacks`: how many of those waiting
+    are calls of ours that stand in line for a task, None for none.
     """
     rows = []
     for floor in floors:
@@ -105,6 +106,7 @@ def queue_rows(floors: Iterable[Floor], now: datetime) -> list[Row]:
                 "talking": sum(member.state == MemberState.ANSWERED for member in members.get(name, ())),
                 "free": sum(activity(agent, now).word == "waiting" for agent in ready), "ready": len(ready),
                 "staff": len(staff.get(name, ())), "answered": queue.answered, "abandoned": queue.abandoned,
+                "callbacks": sum(bool(member.task) for member in waiting) or None,
                 "limit_s": queue.wait_s, "wait": _wait(floor.waits.get(name)),
             })
     return sorted(rows, key=lambda row: (row["switch"], -row["waiting"], row["queue"]))

@@ -121,6 +121,8 @@ def test_who_may_not_be_called_is_refused() -> None:
     plan = planned([task(9)], {}, floor("1001"), rules(do_not_call=["never"]), "main", NOW)
     assert [(one.id, why) for one, why in plan.refused] == [("t9", Refusal.DO_NOT_CALL)]
     assert not plan.start
+    plan = planned([task(9)], standing(task(9)), floor("1001"), rules(do_not_call=["never"]), "main", NOW)
+    assert [(one.id, why) for one, why in plan.refused] == [("t9", Refusal.DO_NOT_CALL)]
 
 
 def test_a_responsible_agent_who_is_away_is_not_waited_for_in_line() -> None:
