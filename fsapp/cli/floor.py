@@ -27,8 +27,8 @@ def _wait_text(wait: dict[str, Any]) -> str:
 _QUEUES: tuple[Column, ...] = (
     ("queue", "queue", _short), ("waiting", "waiting", number_text), ("callbacks", "callbacks", number_text),
     ("longest", "longest_s", seconds_text), ("talking", "talking", number_text), ("free", "free", number_text),
-    ("ready", "ready", number_text), ("staff", "staff", number_text), ("answered", "answered", number_text), ("abandoned", "abandoned", number_text),
-    ("limit", "limit_s", seconds_text), ("wait now", "wait", _wait_text),
+    ("ready", "ready", number_text), ("staff", "staff", number_text), ("answered", "answered", number_text),
+    ("abandoned", "abandoned", number_text), ("limit", "limit_s", seconds_text), ("wait now", "wait", _wait_text),
 )
 _CALLS: tuple[Column, ...] = (
     ("caller", "number", str), ("number", "called", str), ("class", "class", str), ("queue", "queue", _short),
