@@ -226,32 +226,56 @@ def test_classes_and_flows(database: Database) -> None:
 
 
 def test_stickiness_and_direct_callbacks(database: Database) -> None:
-    # 1001, 1002 and 1003 are of the group sales, 1004 is not. All five stuck to 1001.
+    # 1001, 1002 and 1003 are of the group sales, 1004 is not. renewals/first-call has stickiness, helpdesk none.
+    first_call = {"campaign": "renewals", "stage": "first-call"}
+    rules = _with_stickiness("agent-then-group")
+    days = 86_400.0
     rows = [
-        _call("s1", DAY, "answered", 1.0, 9.0, {}, None, "1001", sticky_agent="1001", decision_id="d1"),
-        _call("s2", DAY, "answered", 1.0, 9.0, {}, None, "1002", sticky_agent="1001", decision_id="d2"),
-        _call("s3", DAY, "answered", 1.0, 9.0, {}, None, "1004", sticky_agent="1001", decision_id="d3"),
-        _call("s4", DAY, "abandoned", 1.0, None, {}, None, None, sticky_agent="1001", decision_id="d4"),
-        _call("s5", DAY, None, None, None, {}, None, None, sticky_agent="1001", ended_at=None),  # in a flow
-        _call("s6", DAY, "voicemail", 1.0, None, {}, None, None, sticky_agent="1001"),
-        _call("s7", DAY, "answered", 1.0, 9.0, {}, None, "1001"),
+        _call("s1", DAY, "answered", 1.0, 9.0, first_call, None, "1001", sticky_agent="1001", decision_id="d1"),
+        _call("s2", DAY, "answered", 1.0, 9.0, first_call, None, "1002", sticky_agent="1001", decision_id="d2"),
+        _call("s3", DAY, "answered", 1.0, 9.0, first_call, None, "1004", sticky_agent="1001", decision_id="d3"),
+        _call("s4", DAY, "abandoned", 1.0, None, first_call, None, None, sticky_agent="1001", decision_id="d4"),
+        _call("s5", DAY, None, None, None, first_call, None, None, sticky_agent="1001", ended_at=None),  # not offered
+        _call("s6", DAY, "voicemail", 1.0, None, first_call, None, None, sticky_agent="1001"),
+        _call("s7", DAY, "answered", 1.0, 9.0, first_call, None, "1001"),
+        _call("s8", DAY, "answered", 1.0, 9.0, {"line": "helpdesk"}, None, "1001", sticky_agent="1001"),
+        _call("s9", DAY, "answered", 1.0, 9.0, first_call, None, "1001", sticky_agent="1001", decision_id="d9"),
     ]
+    talked = [DAY - 5 * days, []]
+    right = [DAY + 60, "renewals", "first-call"]
     decisions = [
-        {"id": "d1", "interaction_id": "s1", "at": DAY, "reason": "direct-callback", "agent": "1001"},
-        {"id": "d2", "interaction_id": "s2", "at": DAY, "reason": "fallback-direct-callback", "agent": "1003"},
-        {"id": "d3", "interaction_id": "s3", "at": DAY, "reason": "line", "agent": "1003"},
-        {"id": "d4", "interaction_id": "s4", "at": DAY, "reason": "direct-callback", "agent": "1001"},
+        {"id": "d1", "interaction_id": "s1", "call_class": "callback",
+         "facts": {"sticky": ["1001", *talked], "rights": [["1001", *right]]}},
+        {"id": "d2", "interaction_id": "s2", "call_class": "callback",
+         "facts": {"sticky": ["1001", *talked], "rights": [["1004", *right], ["1003", *right]]}},
+        {"id": "d3", "interaction_id": "s3", "call_class": "service", "facts": {"rights": [["1003", *right]]}},
+        {"id": "d4", "interaction_id": "s4", "call_class": "callback", "facts": {"rights": [["1001", *right]]}},
+        {"id": "d9", "interaction_id": "s9", "call_class": "callback",
+         # They talked too long ago, and the right is over.
+         "facts": {"sticky": ["1001", DAY - 91 * days, []], "rights": [["1001", DAY - 1, None, None]]}},
     ]
 
     def write(connection: Any) -> None:
         connection.execute(schema.interactions.insert(), rows)
-        connection.execute(schema.decisions.insert(), decisions)
+        connection.execute(schema.decisions.insert(), [{"at": DAY} | one for one in decisions])
 
     database.write(write)
-    assert reports.report(database, "stickiness", _query()).total == {
+    # s1 to s4 and s6 stuck; s8's line promises nothing, s9's talk was too long ago.
+    assert reports.report(database, "stickiness", _query(rules=rules)).total == {
         "calls": 5, "answered": 3, "own_agent": 1, "own_group": 1, "somebody_else": 1, "abandoned": 1, "unanswered": 1,
         "kept_rate": 0.3333, "kept_group_rate": 0.6667}
-    # s1 reached the agent, s2 one of the agent's group, s4 gave up.
-    assert reports.report(database, "direct-callbacks", _query()).total == {
+    assert reports.report(database, "stickiness", _query(rules=_with_stickiness("none"))).total["calls"] == 0
+    # Without rules s8 and s9 count as well, and nobody knows who is in a group.
+    found = reports.report(database, "stickiness", _query(rules=None)).total
+    assert (found["calls"], found["own_agent"], found["own_group"], found["somebody_else"]) == (7, 3, 0, 2)
+    # s1 reached the agent, s2 one of the group of 1003, s4 gave up; s3 was no callback, s9's right is over.
+    assert reports.report(database, "direct-callbacks", _query(rules=rules)).total == {
         "calls": 3, "answered": 2, "own_agent": 1, "own_group": 1, "somebody_else": 0, "abandoned": 1, "unanswered": 0,
         "kept_rate": 0.5}
+
+
+def _with_stickiness(word: str) -> Rules:
+    document = load_folder("conf/rules")
+    document["campaign"]["renewals"]["stage"]["first-call"]["stickiness"] = word
+    document["line"]["helpdesk"]["stickiness"] = "none"
+    return Rules.from_document(document)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
+from sqlalchemy import Connection, and_, exists, or_, select
 
+from fsapp.core.model import CallClass
 from fsapp.core.reports.calls import Came, count_call
 from fsapp.core.reports.flows import count_flow
-from fsapp.core.reports.kept import Belonged, count_kept
+from fsapp.core.reports.kept import Belonged, count_kept, had_right_to, stuck_to
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.core.reports.tally import Tally
@@ -24,8 +24,6 @@ from fsapp.records.schema import decisions, interactions, queue_stays
 __all__ = ["read_calls", "read_direct_callbacks", "read_flows", "read_stickiness"]
 
 _CALL, _STAY = interactions.c, queue_stays.c
-DIRECT_CALLBACK = "direct-callback"
-_FALLBACK = "fallback-"  # before the reason, where the switch has decided by itself
 
 _COLUMNS: Columns = {
     "queue": _CALL.queue, "agent": _CALL.agent, "number": _CALL.called, "line": _CALL.line, "flow": _CALL.flow,
@@ -91,24 +89,26 @@ def read_flows(connection: Connection, query: Query, rows: Rows) -> None:
 
 
 def read_stickiness(connection: Connection, query: Query, rows: Rows) -> None:
-    """Calls whose caller stuck to an agent when the first decision was made."""
+    """Calls whose caller had talked to an agent, as it was known when the first decision was made."""
     question = select(
-        _CALL.started_at, _CALL.outcome, _CALL.sticky_agent, _CALL.agent, *(_COLUMNS[name] for name in rows.by),
-    ).where(_CAME_IN, _OFFERED, _CALL.sticky_agent.is_not(None))
-    _kept(connection, question, query, rows)
+        _CALL.started_at, _CALL.outcome, _CALL.agent, _CALL.sticky_agent, decisions.c.facts["sticky"], _CALL.campaign,
+        _CALL.stage, _CALL.line, *(_COLUMNS[name] for name in rows.by),
+    ).join_from(interactions, decisions, decisions.c.id == _CALL.decision_id, isouter=True).where(
+        _CAME_IN, _OFFERED, _CALL.sticky_agent.is_not(None), within(_CALL.started_at, query), *only(query, _COLUMNS))
+    for at, outcome, agent, known, sticky, campaign, stage, line, *values in read(connection, question):
+        place = f"{campaign}/{stage}" if campaign and stage else line
+        if to := stuck_to(known, sticky, place, query.rules, at):
+            count_kept(rows.at(at, values), Belonged(outcome, to, agent), query.rules)
 
 
 def read_direct_callbacks(connection: Connection, query: Query, rows: Rows) -> None:
-    """Calls that were led to an agent by a direct-callback right; the first decision names the agent."""
-    reasons = (DIRECT_CALLBACK, f"{_FALLBACK}{DIRECT_CALLBACK}")
+    """Callbacks of customers who had the right to call an agent back, as it was known at the first decision."""
+    rights = decisions.c.facts["rights"]
     question = select(
-        _CALL.started_at, _CALL.outcome, decisions.c.agent, _CALL.agent, *(_COLUMNS[name] for name in rows.by),
+        _CALL.started_at, _CALL.outcome, _CALL.agent, rights, *(_COLUMNS[name] for name in rows.by),
     ).join_from(interactions, decisions, decisions.c.id == _CALL.decision_id).where(
-        _CAME_IN, decisions.c.reason.in_(reasons), decisions.c.agent.is_not(None))
-    _kept(connection, question, query, rows)
-
-
-def _kept(connection: Connection, question: Select[Any], query: Query, rows: Rows) -> None:
-    conditions: list[ColumnElement[bool]] = [within(_CALL.started_at, query), *only(query, _COLUMNS)]
-    for at, outcome, to, agent, *values in read(connection, question.where(*conditions)):
-        count_kept(rows.at(at, values), Belonged(outcome, to, agent), query.rules)
+        _CAME_IN, decisions.c.call_class == CallClass.CALLBACK, rights.as_string().is_not(None),
+        within(_CALL.started_at, query), *only(query, _COLUMNS))
+    for at, outcome, agent, known, *values in read(connection, question):
+        if to := had_right_to(known, at):
+            count_kept(rows.at(at, values), Belonged(outcome, to, agent), query.rules)
