@@ -83,7 +83,7 @@ def _interaction(
         "lasted_s": hung.get("lasted_s"), "outcome": _outcome(state, legs, stays, bool(answered)),
         "cause": hung.get("cause"), "sticky_agent": first.get("sticky"),
         "agent": answered["agent"] if answered else _of_ended(legs, "agent"),
-        "recording": files[0][1] if files else hung.get("file"), "task_id": hung.get("task"),
+        "recording": files[0][1] if files else hung.get("file"), "task_id": hung.get("task") or _said(legs, "task"),
         "carried_from": state.get("from"),
         "source": "cdr" if all(leg.get("rank", 2) == 1 for leg in legs) else "stream",
         "recovered": bool(hung.get("rank")) or any(row["recovered"] for row in stays),

@@ -25,7 +25,7 @@ State = dict[str, Any]
 Event = Mapping[str, Any]
 
 _TOLD, _RECORD, _FOUND = 0, 1, 2  # how good a fact is
-_ROUTED = ("class", "decision", "campaign", "stage", "line", "contact")
+_ROUTED = ("class", "decision", "campaign", "stage", "line", "contact", "task")
 _DECIDED = ("caller", "name", "called", "class", "reason", "campaign", "stage", "line", "contact", "queue", "agent")
 
 
@@ -122,7 +122,7 @@ def _hung_up(state: State, fact: State, event: Event) -> bool:
     fact |= {name: text(event, name) for name in ("number", "called", "cause")}
     fact |= {"lasted_s": real(event, "lasted_s"), "answered_s": real(event, "answered_s"),
              "file": text(given, "fsapp_recording"), "reason": text(given, "fsapp_reason"),
-             "task": text(given, "fsapp_task"), "customer": text(given, "fsapp_customer")}
+             "customer": text(given, "fsapp_customer")}
     fact |= {name: value for name in _ROUTED if (value := text(given, f"fsapp_{name}")) is not None}
     return _best(state, "hung", fact)
 

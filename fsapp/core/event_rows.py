@@ -59,6 +59,16 @@ def _decision(event: Event) -> Put:
     return Put(rows=(("decisions", row),))
 
 
+def _flow_end(event: Event) -> Put:
+    flow = text(event, "flow")
+    if flow is None:  # as of a key that was pressed in a queue
+        return NOTHING
+    return Put(rows=(("flow_ends", {
+        "id": id_of(event), "interaction_id": id_of(event, "call"), "flow": flow, "block": text(event, "block"),
+        "end": text(event, "end"), "at": when(event),
+    }),))
+
+
 def _survey(event: Event) -> Put:
     return Put(rows=(("surveys", {
         "id": id_of(event), "interaction_id": text(event, "call"), "number": _number(event),
@@ -126,7 +136,8 @@ def _shown(event: Event, name: str) -> str | None:
 
 
 _OWN: Mapping[str, Callable[[Event], Put]] = {
-    "call_routed": _decision, "call_refused": _decision, "survey_answered": _survey, "voicemail_left": _voicemail,
+    "call_routed": _decision, "call_refused": _decision, "flow_left": _flow_end,
+    "survey_answered": _survey, "voicemail_left": _voicemail,
     "direct_callback": _customer_event, "stickiness": _customer_event, "attempt": _attempt, "task": _task,
     "agent_status": _status,
 }

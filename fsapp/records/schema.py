@@ -29,10 +29,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
     "METADATA", "access_log", "agent_breaks", "agent_sessions", "agent_statuses", "attempts", "call_states", "contacts",
-    "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "followups", "interactions",
-    "notes", "offers",
-    "quarantine", "queue_stays", "recorder_positions", "surveys", "tags", "tasks", "tickets", "voicemails",
-    "web_tokens",
+    "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "flow_ends", "followups",
+    "interactions", "notes", "offers", "quarantine", "queue_stays", "recorder_positions", "surveys", "tags", "tasks",
+    "tickets", "voicemails", "web_tokens",
 ]
 
 METADATA = MetaData(naming_convention={
@@ -153,13 +152,18 @@ queue_stays = Table(
     _real("joined_at"), _real("left_at"), _real("waited_s"), _text("outcome"), _text("reason"), _text("agent"),
     _real("answered_at"), _real("talk_ended_at"), _real("talked_s"), Column("base_score", BigInteger),
     _flag("recovered"), Index(None, "interaction_id"), Index(None, "queue", "joined_at"),
-    Index(None, "agent", "answered_at"),
+    Index(None, "agent", "answered_at"), Index(None, "joined_at"),
 )
 offers = Table(
     # One a time a stay was offered to an agent. `outcome`: answered, missed, or not known (None).
     "offers", METADATA, _id(), _of_interaction(), _text("stay_id", nullable=False), _text("switch"), _text("queue"),
     _text("agent"), _real("offered_at"), _real("ended_at"), _text("outcome"), _text("cause"),
     Index(None, "interaction_id"), Index(None, "agent", "offered_at"),
+)
+flow_ends = Table(
+    # One a time a flow was left: in which block, and how (`end`: hung-up, or what the flow did, or what went wrong).
+    "flow_ends", METADATA, _id(), _of_interaction(), _text("flow", nullable=False), _text("block"), _text("end"),
+    _real("at", nullable=False), Index(None, "interaction_id"), Index(None, "at"),
 )
 tickets = Table(
     "tickets", METADATA, _id(), _customer(), _text("number"), _text("state", nullable=False), _text("subject"),
@@ -173,7 +177,7 @@ tasks = Table(
     _real("due_at"), _real("expires_at"), _real("made_at"), _text("made_by"), _count("tries"), _text("why"),
     _text("note"), _real("changed_at", nullable=False), _real("closed_at"), _text("told", nullable=False),
     Index(None, "number", "made_at"), Index(None, "state", "due_at"), Index(None, "agent", "state"),
-    Index(None, "campaign", "stage", "made_at"), Index(None, "customer_id"),
+    Index(None, "campaign", "stage", "made_at"), Index(None, "customer_id"), Index(None, "made_at"),
 )
 attempts = Table(
     # `responsible`: whose task it was; `agent`: who was reserved or spoke. `outcome`: talked, failed; `result`: finer.
@@ -181,7 +185,7 @@ attempts = Table(
     _text("responsible"), _text("agent"), _text("outcome"), _text("result"), _text("cause"), _text("disposition"),
     _real("at", nullable=False), _real("talked_s"), _text("campaign"), _text("stage"), _text("line"),
     _text("contact"), Index(None, "task_id"), Index(None, "number", "at"), Index(None, "agent", "at"),
-    Index(None, "campaign", "stage", "at"), Index(None, "customer_id"),
+    Index(None, "campaign", "stage", "at"), Index(None, "customer_id"), Index(None, "at"),
 )
 dispositions = Table(
     "dispositions", METADATA, _id(), _interaction(), _text("task_id"), _text("contact"), _text("campaign"),

@@ -155,14 +155,14 @@ def _write_own(
                 row["number"] = number_of(row["number"]) if row["number"] else None
         if "customer_id" in table.c:
             _name_customers(connection, some)
-        if name == "decisions":
+        if name in ("decisions", "flow_ends"):
             some = _of_roots(connection, some)
         upsert(connection, table, some, once=True)
         written[name] += len(some)
 
 
 def _of_roots(connection: Connection, rows: list[Row]) -> list[Row]:
-    """Decisions belong to interactions: of a leg on another switch, to the call it is a leg of."""
+    """Such rows belong to interactions: of a leg on another switch, to the call it is a leg of."""
     table = schema.interactions
     wanted = sorted({row["interaction_id"] for row in rows})
     there = {id_ for some in _pages(wanted)

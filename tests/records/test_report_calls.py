@@ -199,30 +199,41 @@ def test_hours_of_the_days_on_which_the_clocks_change(
     assert [(row["day"], row["calls"]) for row in by_day] == [(day, 1)]
 
 
-def test_classes_and_flows(database: Database) -> None:
+def test_classes(database: Database) -> None:
     rows = [
-        _call("f1", DAY, "answered", 5.0, 9.0, {"flow": "main"}, "helpdesk@fsapp", "1004", call_class="callback"),
-        _call("f2", DAY, "hung-up", None, None, {"flow": "main"}, None, None),
-        _call("f3", DAY, "hung-up", None, None, {"flow": "main"}, None, None),
-        _call("f4", DAY, "transferred", None, None, {"flow": "main"}, None, None),
-        _call("f5", DAY, "voicemail", 4.0, None, {"flow": "main"}, None, None),
-        _call("f6", DAY, "flow", None, None, {"flow": "main"}, None, None),
-        _call("f7", DAY, None, None, None, {"flow": "main"}, None, None, ended_at=None),
-        _call("f8", DAY, "failed", None, None, {"flow": "main"}, None, None),
-        _call("f9", DAY, "abandoned", 9.0, None, {"flow": "night"}, None, None, reason="open-contact"),
-        _call("f10", DAY, "answered", 9.0, 1.0, {}, None, "1004"),  # no flow
-    ]
+        _call("f1", DAY, "answered", 5.0, 9.0, {}, "helpdesk@fsapp", "1004", call_class="callback"),
+        _call("f2", DAY, "hung-up", None, None, {}, None, None),
+        _call("f3", DAY, "abandoned", 9.0, None, {}, None, None, reason="open-contact"),
+        _call("f4", DAY, "answered", 9.0, 1.0, {}, None, "1004")]
     database.write(lambda connection: connection.execute(schema.interactions.insert(), rows))
-    found = reports.report(database, "flows", _query(by=("flow",))).rows
-    # Of eight two hung up in it.
-    assert found == (
-        {"flow": "main", "calls": 8, "queued": 1, "transferred": 1, "voicemail": 1, "ended": 1, "hung_up": 2,
-         "inside": 1, "other": 1, "hung_up_rate": 0.25},
-        {"flow": "night", "calls": 1, "queued": 1, "transferred": 0, "voicemail": 0, "ended": 0, "hung_up": 0,
-         "inside": 0, "other": 0, "hung_up_rate": 0.0})
-    classes = reports.report(database, "classes", _query(by=("class", "reason"))).rows
-    assert [(row["class"], row["reason"], row["calls"], row["answered"]) for row in classes] == [
-        ("callback", "line", 1, 1), ("service", "line", 8, 1), ("service", "open-contact", 1, 0)]
+    found = reports.report(database, "classes", _query(by=("class", "reason"))).rows
+    assert [(row["class"], row["reason"], row["calls"], row["answered"]) for row in found] == [
+        ("callback", "line", 1, 1), ("service", "line", 2, 1), ("service", "open-contact", 1, 0)]
+
+
+def test_flows(database: Database) -> None:
+    ends = [("f1", "main", "hold", "queue", 0), ("f2", "main", "hold", "agent", 1),
+            ("f2", "main", "menu", "hung-up", 9), ("f3", "main", "menu", "hung-up", 2),
+            ("f4", "main", "out", "transfer", 3), ("f5", "main", "bye", "hangup", 4),
+            ("f6", "main", "menu", "limit", 5), ("f6", "main", "menu", "late", 6), ("f7", "main", "ask", "failed", 7),
+            ("f7", "main", "ask", "cut", 8), ("f8", "night", None, None, 8), ("f8", "night", "menu", "hung-up", -1)]
+    calls = [_call(f"f{place}", DAY - 60, "answered", 1.0, 1.0, {}, None, "1004") for place in range(1, 9)]
+
+    def write(connection: Any) -> None:
+        connection.execute(schema.interactions.insert(), calls)
+        connection.execute(schema.flow_ends.insert(), [
+            {"id": f"e{place}", "interaction_id": call, "flow": flow, "block": block, "end": end, "at": DAY + after}
+            for place, (call, flow, block, end, after) in enumerate(ends)])
+
+    database.write(write)
+    # main was left ten times, twice by callers who hung up; night once, as the last one was the day before.
+    assert reports.report(database, "flows", _query(by=("flow",))).rows == (
+        {"flow": "main", "runs": 10, "queued": 2, "transferred": 1, "ended": 1, "hung_up": 2, "gone_wrong": 4,
+         "other": 0, "hung_up_rate": 0.2},
+        {"flow": "night", "runs": 1, "queued": 0, "transferred": 0, "ended": 0, "hung_up": 0, "gone_wrong": 0,
+         "other": 1, "hung_up_rate": 0.0})
+    found = reports.report(database, "flows", _query(by=("block",), only={"class": ("service",)})).rows
+    assert {row["block"]: row["runs"] for row in found} == {"hold": 2, "menu": 4, "out": 1, "bye": 1, "ask": 2, None: 1}
 
 
 def test_stickiness_and_direct_callbacks(database: Database) -> None:

@@ -34,6 +34,7 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
                        "payload": {"name": "\u202e"}}],
     },
     "0003": {"web_tokens": [{"name": "crm", "hash": "ab12", "may": "write", "made_at": 1.0}]},
+    "0004": {"flow_ends": [{"id": "f1", "interaction_id": "u1", "flow": "main", "end": "hung-up", "at": 1.0}]},
 }
 
 

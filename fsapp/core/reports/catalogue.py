@@ -84,7 +84,7 @@ CATALOGUE: Mapping[str, Kind] = {kind.name: kind for kind in (
           calls.answer_speed),
     _kind("abandonment", "how many gave up waiting, and after how long", _CALLS, "", _CALLS_ONLY, calls.abandonment),
     _kind("classes", "calls by class and by why they got it", _CALLS, "class reason", _CALLS_ONLY, calls.calls),
-    _kind("flows", "where the calls that went through a flow ended up", "flow number line class", "flow",
+    _kind("flows", "how calls left flows, in which block and where to", "flow block end number line class", "flow",
           "number line campaign stage class", flows.flows),
     _kind("callbacks", "callbacks asked for or due to a lost call, and what became of them",
           f"kind agent {_PLACE}", "", f"agent {_PLACE}", outbound.callbacks),

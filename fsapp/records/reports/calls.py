@@ -13,24 +13,25 @@ from sqlalchemy import Connection, and_, exists, or_, select
 
 from fsapp.core.model import CallClass
 from fsapp.core.reports.calls import Came, count_call
-from fsapp.core.reports.flows import count_flow
+from fsapp.core.reports.flows import count_flow_end
 from fsapp.core.reports.kept import Belonged, count_kept, had_right_to, stuck_to
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.core.reports.tally import Tally
 from fsapp.records.reports.reading import Columns, only, read, within
-from fsapp.records.schema import decisions, interactions, queue_stays
+from fsapp.records.schema import decisions, flow_ends, interactions, queue_stays
 
 __all__ = ["read_calls", "read_direct_callbacks", "read_flows", "read_stickiness"]
 
-_CALL, _STAY = interactions.c, queue_stays.c
+_CALL, _STAY, _END = interactions.c, queue_stays.c, flow_ends.c
 
 _COLUMNS: Columns = {
-    "queue": _CALL.queue, "agent": _CALL.agent, "number": _CALL.called, "line": _CALL.line, "flow": _CALL.flow,
+    "queue": _CALL.queue, "agent": _CALL.agent, "number": _CALL.called, "line": _CALL.line,
     "campaign": _CALL.campaign, "stage": _CALL.campaign + "/" + _CALL.stage, "class": _CALL.call_class,
     "reason": _CALL.reason, "switch": _CALL.switch,
 }
 _STAY_COLUMNS: Columns = {**_COLUMNS, "queue": _STAY.queue, "agent": _STAY.agent, "switch": _STAY.switch}
+_END_COLUMNS: Columns = {**_COLUMNS, "flow": _END.flow, "block": _END.block, "end": _END.end}
 # Customers called by us, and places kept in a queue for them, are no calls that came in.
 _CAME_IN = and_(
     _CALL.channel == "call", or_(_CALL.direction.is_(None), _CALL.direction != "outbound"), _CALL.task_id.is_(None))
@@ -80,12 +81,11 @@ def _stays(connection: Connection, query: Query, rows: Rows, target_s: Targets) 
 
 
 def read_flows(connection: Connection, query: Query, rows: Rows) -> None:
-    question = select(
-        _CALL.started_at, _CALL.outcome, _OFFERED, _CALL.ended_at.is_not(None),
-        *(_COLUMNS[name] for name in rows.by),
-    ).where(_CAME_IN, _CALL.flow.is_not(None), within(_CALL.started_at, query), *only(query, _COLUMNS))
-    for at, outcome, offered, over, *values in read(connection, question):
-        count_flow(rows.at(at, values), outcome, offered=bool(offered), over=bool(over))
+    question = select(_END.at, _END.end, *(_END_COLUMNS[name] for name in rows.by)).join_from(
+        flow_ends, interactions, _CALL.id == _END.interaction_id).where(
+        within(_END.at, query), *only(query, _END_COLUMNS))
+    for at, end, *values in read(connection, question):
+        count_flow_end(rows.at(at, values), end)
 
 
 def read_stickiness(connection: Connection, query: Query, rows: Rows) -> None:
