@@ -82,6 +82,19 @@ class Desk:
                 self._sip.sendto(reply(self.invite, headers, offer(self._rtp)), self._switch)
         return self.invite
 
+    def ring(self) -> None:
+        """Let the next call ring."""
+        while not (message := self._sip.recv(65536).decode(errors="replace")).startswith("INVITE "):
+            pass
+        rings = re.sub(r"(?m)^(To: [^\r]*)", r"\1;tag=desk", message)
+        self._sip.sendto(reply(rings).replace(b"200 OK", b"180 Ringing", 1), self._switch)
+
+    def wait_given_up(self) -> None:
+        """Until whoever calls has given up."""
+        while not (message := self._sip.recv(65536).decode(errors="replace")).startswith("CANCEL "):
+            pass
+        self._sip.sendto(reply(message), self._switch)
+
     def speak(self, hz: int) -> None:
         """Say a tone until the phone is taken away; a call has been answered."""
         self._speaker = Speaker(self._rtp, media_port(self.invite), hz)
