@@ -16,6 +16,8 @@ from fsapp.lab.scenario import Arrival, CustomerBehaviour, Scenario
 __all__ = ["Callers", "Customers", "Phones", "agents"]
 
 _NEVER_S = 3600.0
+_ASKS_S = 60.0    # how long somebody listens who wants to be called back
+_LISTEN_S = 2.0
 
 
 def agents(names: list[str], scenario: Scenario) -> list[Agent]:
@@ -82,6 +84,7 @@ class Callers:
         self._clock = clock
         self._rng = random.Random(f"{scenario.seed} callers")
         self._patience: dict[str, Timer] = {}
+        self._asked: set[str] = set()
 
     def arrivals(self) -> Iterator[tuple[float, str, str]]:
         """(seconds from the start, caller, called) in order of time, the same for the same seed."""
@@ -110,8 +113,24 @@ class Callers:
 
     def _give_up(self, channel: Channel) -> None:
         self._patience.pop(channel.uuid, None)
-        if not channel.served:
+        if channel.served:
+            return
+        keys, share = channel.variables.get("cc_exit_keys", ""), self._scenario.callback_share
+        if keys and share and channel.uuid not in self._asked and self._rng.random() < share:
+            self._asked.add(channel.uuid)
+            channel.press(keys[0])
+            self._clock.later(_LISTEN_S, self._confirm, channel)
+            self._patience[channel.uuid] = self._clock.later(_ASKS_S, self._give_up, channel)
+        else:
             channel.hangup("ORIGINATOR_CANCEL", "caller")
+
+    def _confirm(self, channel: Channel) -> None:
+        """Presses 1 when asked whether to be called back on this number."""
+        asked = channel.variables.get("current_application_data", "")
+        if channel.up and "callback-confirm" in asked:
+            channel.press("1")
+        elif channel.up and channel.uuid in self._patience:
+            self._clock.later(_LISTEN_S, self._confirm, channel)
 
     def observe(self, event: dict[str, Any]) -> None:
         """Hear an event: who talks has patience, who is gone needs none."""

@@ -143,6 +143,7 @@ class Scenario(_Table):
     calls: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     duration_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     patience: Duration = Exponential(kind="exponential", mean_s=180)
+    callback_share: Share = 0  # of those whose patience is over: who ask to be called back, where that is offered
     talk: Duration = Uniform(kind="uniform", low_s=20, high_s=90)
     agents: AgentBehaviour = AgentBehaviour()
     agent: dict[str, dict[str, Any]] = {}

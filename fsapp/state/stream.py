@@ -3,9 +3,10 @@
 An event is a dict: `type`, `id` (unique: an event may come twice after an outage, drop the second), `at` (epoch
 seconds), `call` (the call's uuid, where there is one), and what else belongs to its type. From `fsapp serve`:
 `call_routed` and `call_refused` (the first about a call with `facts`, see `core.facts_record`, others with `later`),
-`call_ended`, `flow_left` (flow, path: the blocks, end: queue, agent, transfer, hangup,
-or hung-up by the caller, limit, late, failed, cut; values, rules), `survey_answered` (flow, block, value),
-`voicemail_left` (flow, block, line, file).
+`call_ended`, `flow_left` (flow, path: the blocks, end: queue, agent, transfer, hangup, or hung-up by the caller, limit,
+late, failed, cut; values, rules), `survey_answered` (flow, block, value; after a talk its agent and queue too),
+`voicemail_left` (flow, block, line, file), `callback_asked` (flow, block, place, number, outcome: noted, already,
+refused, failed), `key_left` (queue, end: as of `flow_left`, of who has pressed the queue's key).
 From `fsapp link`, all with `switch`, and `recovered` True where the event
 itself was lost and the fact found later (then `at` is when it was found, and causes are empty):
 
@@ -16,7 +17,7 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `agent_missed` | member, queue, agent, cause: the phone was busy, rejected it or did not answer |
 | `call_answered` | member, queue, number, agent, waited_s |
 | `talk_ended` | member, queue, number, agent, agent_call, talked_s |
-| `wait_told` | member, queue, position, low_s, high_s, doubt, prompts: what a caller who waits has heard |
+| `wait_told` | member, queue, position, low_s, high_s, doubt, prompts, key: what a caller who waits has heard |
 | `call_abandoned` | member, queue, reason, waited_s and those below: the caller hung up while waiting |
 | `call_left_queue` | member, queue, reason (TIMEOUT, EXIT_WITH_KEY, ...), waited_s and those below: and lives on |
 | `call_hung_up` | direction, number, called, cause, lasted_s, answered_s, variables: one for each caller's leg |

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from flow_centre import FLOW_NUMBER, at, press
 from lab_centre import DOCUMENT, Centre, Joined, scenario
@@ -18,6 +19,8 @@ from fsapp.core.task_life import made
 from fsapp.lab.channel import Channel
 from fsapp.lab.clock import Clock
 from fsapp.lab.offering import Reaction
+from fsapp.lab.run import run_scenario
+from fsapp.lab.scenario import parse
 from fsapp.lab.switch import Switch
 from fsapp.rules import check_document
 from fsapp.state.tasks import Tasks
@@ -324,6 +327,33 @@ def test_a_call_made_for_a_task_has_no_key(centre: Centre, switch: Switch, joine
     call = switch.call(CALLER, LINE, variables=[("fsapp_task", "t1")])
     found = waiting(joined, call)
     assert (found["fsapp_reason"], found.get("cc_exit_keys")) == ("task", None)
+
+
+def test_a_scenarios_callers_ask_instead_of_giving_up(centre: Centre) -> None:
+    """All of them but those without a number, whom nobody could call."""
+    played = parse("""
+        speed = 5
+        calls = 4
+        callback_share = 1
+        patience = { kind = "constant", seconds = 5 }
+        [[arrival]]
+        called = "+381115550300"
+        times = [0, 1, 2]
+        callers = ["+38160111222*"]
+        [[arrival]]
+        called = "+381115550300"
+        times = [0]
+        anonymous_share = 1
+        """)
+    switch = centre.switch(played)
+    for agent in list(switch.callcenter.agents.values()):
+        switch.callcenter.set_status(agent, "Logged Out")
+    callers: set[str] = set()
+    switch.subscribe(lambda told: callers.add(switch.channels[told["uuid"]].profile.caller_id_number)
+                     if told["event"] == "queue_joined" else None)
+    running = gevent.spawn(run_scenario, switch, played)
+    running.get(timeout=100)
+    assert {task.number for task in all_tasks(centre)} == callers - {"anonymous"}
 
 
 # -- the survey after a talk ----------------------------------------------------------------------------------------
