@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from fsapp.core.clean import clean_number, clean_text
+from fsapp.core.placeholder import Side, side_of
 
 __all__ = ["events_of"]
 
@@ -20,6 +21,12 @@ _MAX = 256
 _ROUTED = ("class", "decision", "campaign", "stage", "line", "contact")
 _HUNG_UP = frozenset({"", "NONE", "BREAK_OUT"})
 Event = dict[str, Any]
+
+
+class _Leg(NamedTuple):
+    direction: str
+    variables: Mapping[str, str]
+    called: str = ""
 
 
 def events_of(record: Any, switch: str) -> list[Event]:
@@ -38,6 +45,8 @@ def events_of(record: Any, switch: str) -> list[Event]:
     if started is None or ended is None:
         raise ValueError("it does not say when the leg began and ended")
     side = said.get("cc_side", "")
+    if side_of(uuid, _Leg(direction, said)) in (Side.FAR, Side.CUSTOMER):
+        return []
     if side == "agent" or (side != "member" and direction != "inbound"):
         return []
     about: Event = {"call": uuid, "switch": said.get("fsapp_switch") or switch, "cdr": True}

@@ -22,11 +22,11 @@ _DEEPEST = 12
 def text(event: Mapping[str, Any], name: str, limit: int = _LIMIT) -> str | None:
     """One line of at most `limit` characters; None for what is absent or empty. ValueError for what is no text."""
     value = event.get(name)
-    if value is None or value == "":
+    if not value and (value is None or value == ""):
         return None
     if not isinstance(value, str):
         raise ValueError(f"{name} is no text: {value!r:.80}")
-    return value if value.isprintable() and len(value) <= limit else clean_text(value, limit) or None
+    return value if len(value) <= limit and value.isprintable() else clean_text(value, limit) or None
 
 
 def id_of(event: Mapping[str, Any], name: str = "id") -> str:
@@ -67,8 +67,13 @@ def count(event: Mapping[str, Any], name: str) -> int | None:
 
 def plain(value: Any, depth: int = 0) -> Any:
     """A value that JSON has, with texts that every database takes. ValueError for what is nested too deeply."""
+    if type(value) is str:
+        return _line(value)
     if depth > _DEEPEST:
         raise ValueError("nested too deeply")
+    if type(value) is dict:
+        return {_line(name) if type(name) is str else _line(str(name)): plain(one, depth + 1)
+                for name, one in value.items()}
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):

@@ -25,6 +25,8 @@ _BUSY_S = 10.0       # how long SQLite waits for another writer
 _CONNECT_S = 5
 _STATEMENT_S = 60    # no statement of ours takes so long
 _THREADS = 4
+_CACHE_KIB = 64 * 1024  # of a connection to SQLite: its own 2 MiB are soon too small for rows that come in no order
+_WAL_PAGES = 8000       # written ahead before they are put into the file: the same page changes often
 T = TypeVar("T")
 
 
@@ -121,7 +123,8 @@ def _sqlite(url: URL, threads: int, foreign_keys: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {'ON' if foreign_keys else 'OFF'}"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"cache_size = -{_CACHE_KIB}",
+                       f"wal_autocheckpoint = {_WAL_PAGES}", f"foreign_keys = {'ON' if foreign_keys else 'OFF'}"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

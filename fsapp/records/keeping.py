@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from fsapp.records import schema
 from fsapp.records.database import Database, unavailable
-from fsapp.records.writer import Given, lock, upsert, write_events
+from fsapp.records.upsert import upsert
+from fsapp.records.writer import Given, lock, write_events
 
 __all__ = ["STREAM", "Kept", "Keeper", "Position", "Quarantined"]
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
-from sqlalchemy import Connection, Table, bindparam, delete, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, delete, func, select, text
 
 from fsapp.core.agent_record import LOGGED_OUT, Status, times
 from fsapp.core.call_rows import rows_of
@@ -21,8 +20,9 @@ from fsapp.core.call_state import State, learn
 from fsapp.core.event_rows import Put, put
 from fsapp.records import schema
 from fsapp.records.database import WRITE_LOCK
+from fsapp.records.upsert import upsert
 
-__all__ = ["Given", "lock", "upsert", "write_events"]
+__all__ = ["Given", "lock", "write_events"]
 
 _AT_ONCE = 500  # ids in one question: PostgreSQL takes 65535 values, SQLite 32766
 Row = dict[str, Any]
@@ -55,29 +55,6 @@ def lock(connection: Connection) -> None:
     """Be the only one who writes calls, until the transaction ends. SQLite has one writer as it is."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
-
-
-def upsert(
-    connection: Connection, table: Table, rows: Sequence[Row], *, keep: Iterable[str] = (), once: bool = False,
-) -> None:
-    """Insert rows, all with the same columns, or change those that are there by their primary key.
-
-    `keep`: columns that keep the value they have, if they have one. `once`: leave what is there as it is.
-    """
-    if not rows:
-        return
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    key = [column.name for column in table.primary_key]
-    kept = set(keep)
-    if once:
-        connection.execute(insert.on_conflict_do_nothing(index_elements=key), rows)
-        return
-    new = insert.excluded
-    changes = {
-        name: func.coalesce(table.c[name], new[name]) if name in kept else new[name]
-        for name in rows[0] if name not in key
-    }
-    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=changes), rows)
 
 
 # Calls
@@ -113,8 +90,12 @@ def _write_calls(
     # What follows from a call is decided once more when more is known of it.
     upsert(connection, schema.interactions, [row | {"followed_at": None} for row in interactions],
            keep=("customer_id", "task_id"))
-    for table, some in ((schema.queue_stays, [row for one in rows for row in one.stays]),
-                        (schema.offers, [row for one in rows for row in one.offers])):
+    # A stay's rows hang on its own events, and on which call it is a part of.
+    told = {given.event.get("member") for given, _one in puts}
+    for table, some in (
+        (schema.queue_stays, [row for one in rows for row in one.stays if legs or row["id"] in told]),
+        (schema.offers, [row for one in rows for row in one.offers if legs or row["stay_id"] in told]),
+    ):
         upsert(connection, table, some)
         written[table.name] += len(some)
     written["interactions"] += len(interactions)

@@ -150,6 +150,14 @@ def test_a_folder_that_is_not_there(fsapp: Any, tmp_path: Path) -> None:
     assert (status, out) == (1, None) and "FSAPP_CDR" in err and err.count("\n") == 1
 
 
+def test_a_call_of_ours_in_line_for_a_customer_is_one_call() -> None:
+    task = {"fsapp_task": "t1", "fsapp_place": "line", "fsapp_customer": "%2B381601234567"}
+    assert events_of(record("far", cc_side="", **task), "x") == []
+    assert events_of(record("theirs", direction="outbound", cc_side="", **task), "x") == []
+    [*_stay, hung_up] = events_of(record("line", direction="outbound", **task), "x")
+    assert (hung_up["call"], hung_up["variables"]["fsapp_customer"]) == ("line", "+381601234567")
+
+
 def test_one_who_left_the_queue_and_went_on_has_not_abandoned() -> None:
     left = {**LEFT, "cc_queue_canceled_epoch": str(T + 20), "cc_cancel_reason": "TIMEOUT"}
     events = events_of(record("u", **left), "x")
