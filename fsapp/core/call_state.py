@@ -103,8 +103,8 @@ def _talked(state: State, fact: State, event: Event) -> bool:
 
 
 def _left(state: State, fact: State, event: Event) -> bool:
-    fact |= {"abandoned": event["type"] == "call_abandoned", "number": text(event, "number"), "reason": text(event, "reason"),
-             "waited_s": real(event, "waited_s"), **_as_routed(event)}
+    fact |= {"abandoned": event["type"] == "call_abandoned", "number": text(event, "number"),
+             "reason": text(event, "reason"), "waited_s": real(event, "waited_s"), **_as_routed(event)}
     return _stay(state, "left", fact, event)
 
 
