@@ -9,6 +9,7 @@
     |   +-- NumberTaken         the number is another customer's
     +-- RecordingError          the folder of recordings cannot be read, or a call is not being recorded
     +-- SoundsError             the catalogue of prompts, or a sound, is wrong or cannot be made; holds every fault
+    +-- TaggingError            there is nothing to learn tags from or with, or the model is none
     +-- DialplanError           dialplan XML is refused; holds every fault
     +-- ScenarioError           a lab scenario is refused, or ran and did not go well; holds every fault
     +-- StateError              Redis said no
@@ -37,7 +38,8 @@ __all__ = [
     "ContactsError", "CustomersError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "NumberTaken",
     "ProtocolError", "RecordingError", "RecordsError", "RecordsOutdated", "RecordsUnavailable", "RequestRefused",
     "RulesError", "ScenarioError", "SettingsError", "SheetError", "SoundsError", "StateError", "StateRefused",
-    "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "Timeout", "UnsafeArgument",
+    "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "TaggingError", "Timeout",
+    "UnsafeArgument",
 ]
 
 
@@ -82,6 +84,10 @@ class RecordingError(FsappError):
 
 
 class SoundsError(FsappError):
+    pass
+
+
+class TaggingError(FsappError):
     pass
 
 

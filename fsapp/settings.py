@@ -127,6 +127,7 @@ class Settings(BaseModel):
         "", description="the mail server: smtp://, smtp+starttls:// or smtps://USER:PASSWORD@HOST:PORT")
     mail_from: Annotated[str, AfterValidator(_mail_from)] = Field(
         "", description="whom letters of follow-ups are from")
+    tag_model: str = Field("var/tags.json", description="what has been learnt of tags, with the extra fsapp[tags]")
     recordings: str = Field("var/recordings", description="the folder where the switch writes recordings")
     rules: str = Field("conf/rules", description="the folder of the routing rules")
     dialplan: str = Field("dialplan", description="the folder of the dialplan XML")

@@ -49,6 +49,7 @@ COMMANDS = {
     "recordings": Entry("fsapp.cli.recordings:recordings", "Find recordings, pause one, remove those too old."),
     "interactions": Entry(
         "fsapp.cli.interactions:interactions", "Look at calls that were, and say how they ended and what about."),
+    "tags": Entry("fsapp.cli.tags:tags", "Suggest tags for an interaction, and learn from those that people gave."),
     "followups": Entry(
         "fsapp.cli.followups:followups", "Do what follows from interactions, see what waits, try it again."),
     "tickets": Entry("fsapp.cli.tickets:tickets", "What customers want of us until it is done."),
