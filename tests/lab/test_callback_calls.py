@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from callback_legs import recorded, said
 from lab_centre import DOCUMENT, ROOT, Centre
 from lab_ends import until
 
 from fsapp.app.link import LinkProcess
 from fsapp.core import task_life
+from fsapp.core.floor_events import FloorEvent
 from fsapp.core.floor_rows import call_rows
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome
@@ -400,3 +402,29 @@ def test_who_gave_up_waiting_is_called_back_in_the_place_that_was_left(calling: 
     assert joined["base_score"] <= again["base_score"] < joined["base_score"] + 60
     assert [event["what"] for event in centre.told("task")] == ["made", "closed"]
     assert [event["result"] for event in centre.told("attempt")] == ["talked"]
+
+
+@pytest.mark.parametrize(("case", "agent", "customer"), [
+    ("customer hangs up", Reaction(after_s=0.2), Reaction(after_s=1, talk_s=6)),
+    ("agent hangs up", Reaction(after_s=0.2, talk_s=10), Reaction(after_s=1)),
+    ("customer is busy", Reaction(after_s=0.2), Reaction("USER_BUSY", 1)),
+    ("customer says no", Reaction(after_s=0.2), Reaction("CALL_REJECTED", 1)),
+    ("customer does not answer", Reaction(after_s=0.2), Reaction("", 300)),
+    ("agent hangs up while it rings", Reaction(after_s=0.2, talk_s=2), Reaction("", 20)),
+    ("agent hangs up while it is said who calls", Reaction(after_s=0.2, talk_s=2), Reaction(after_s=1.5)),
+    ("customer hangs up while it is said who calls", Reaction(after_s=0.2), Reaction(after_s=1, talk_s=1)),
+    ("no such gateway", Reaction(after_s=0.2), None),
+])
+def test_the_lab_says_what_a_real_switch_said(
+    calling: Callable[..., Calling], case: str, agent: Reaction, customer: Reaction | None,
+) -> None:
+    centre = calling(speed=10)
+    events: list[FloorEvent] = []
+    centre.link.watch.hearers.append(events.append)
+    centre.agent, centre.customer = agent, customer
+    if customer is None:
+        centre.switch.customer = None
+    centre.at_work("1004")
+    centre.ask()
+    centre.tried()
+    until(lambda: said(events) == said(recorded(case)), f"{said(events)} is {said(recorded(case))}")
