@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from fsapp.doctor import judge_guards, judge_keeping, judge_reach, judge_records, judge_versions
+from fsapp.doctor import judge_guards, judge_keeping, judge_reach, judge_records, judge_tasks, judge_versions
 from fsapp.doctor.facts import Facts
 from fsapp.doctor.finding import Finding
 
@@ -30,6 +30,7 @@ CHECKS: Mapping[str, Callable[[Facts], Iterable[Finding]]] = {
     "persistence": judge_keeping.persistence,
     "records": judge_records.records,
     "follow-ups": judge_records.follow_ups,
+    "tasks": judge_tasks.tasks,
     "passwords": judge_guards.passwords,
     "ports": judge_guards.ports,
     "limits": judge_versions.limits,

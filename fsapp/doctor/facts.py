@@ -10,7 +10,10 @@ from fsapp.core.rules import Rules
 from fsapp.doctor.passwords import Strength
 from fsapp.settings import Settings
 
-__all__ = ["Facts", "Folder", "Machine", "Memory", "NotAsked", "PythonInSwitch", "Redis", "Sound", "Switch"]
+__all__ = [
+    "Facts", "Folder", "Machine", "Memory", "NotAsked", "OpenTasks", "PythonInSwitch", "Redis", "Sound",
+    "Switch",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,16 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTasks:
+    """How many tasks are open; of these due for long; of agents or groups, for places, that the rules do not know."""
+
+    open: int = 0
+    late: int = 0
+    agentless: int = 0
+    placeless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     """A folder where files are written. `free`: the share of the disk that is free, and bytes."""
 
@@ -148,6 +161,7 @@ class Facts:
     snapshot: int = 0
     dialplan: tuple[str, ...] | NotAsked = ()
     memory: Memory | NotAsked = Memory("sqlite:///var/fsapp.db")
+    tasks: OpenTasks | NotAsked = OpenTasks()
     well_known_taken: bool | NotAsked = False
     phone_password: Strength = Strength.MISSING
     environment: frozenset[str] = frozenset()

@@ -14,6 +14,7 @@ from fsapp.doctor.ask_machine import answers, ask_machine
 from fsapp.doctor.ask_records import ask_records
 from fsapp.doctor.ask_redis import ask_redis
 from fsapp.doctor.ask_switch import ask_switch, takes_well_known
+from fsapp.doctor.ask_tasks import ask_tasks
 from fsapp.doctor.facts import Facts, NotAsked
 from fsapp.doctor.passwords import strength
 from fsapp.errors import FsappError
@@ -36,12 +37,13 @@ def gather(settings: Settings) -> Facts:
     redis, rules, link = _until(lambda: ask_redis(settings), "Redis", 3)
     here = rules if isinstance(rules, Rules) else _from_folder(settings)
     memory = _until(lambda: ask_records(settings), "the database")
+    tasks = _until(lambda: ask_tasks(settings, rules if isinstance(rules, Rules) else None), "Redis")
     switch = _until(lambda: ask_switch(settings, here), "the switch")
     gevent.joinall([serve, well_known], timeout=_LONGEST_S)
     kept = snapshot.load(settings.snapshot)
     return Facts(
         settings=settings, machine=machine, redis=redis, rules=rules, link=link, switch=switch, memory=memory,
-        serve=serve.value if serve.ready() else "no answer in time",
+        tasks=tasks, serve=serve.value if serve.ready() else "no answer in time",
         well_known_taken=well_known.value if well_known.ready() else NotAsked("no answer in time"),
         snapshot=kept[0] if kept else 0, dialplan=_dialplan(settings, here),
         phone_password=strength(os.environ.get("FSAPP_PHONE_PASSWORD", "")),

@@ -13,7 +13,7 @@ from fsapp.core.mending import Difference, Kind
 from fsapp.core.rules import Rules
 from fsapp.doctor.ask_machine import listening
 from fsapp.doctor.checks import CHECKS, judge
-from fsapp.doctor.facts import Facts, Folder, Machine, Memory, NotAsked, PythonInSwitch, Redis, Sound, Switch
+from fsapp.doctor.facts import Facts, Folder, Machine, Memory, NotAsked, OpenTasks, PythonInSwitch, Redis, Sound, Switch
 from fsapp.doctor.finding import Level
 from fsapp.doctor.judge_guards import is_loopback, switch_password_fault
 from fsapp.doctor.judge_versions import NEEDED, USEFUL
@@ -60,6 +60,16 @@ def well(**changes: Any) -> Facts:
 
 def found(facts: Facts, *levels: Level) -> list[tuple[str, str]]:
     return [(name, one.what) for name, one in judge(facts) if one.level in (levels or (Level.WARNING, Level.FAULT))]
+
+
+@pytest.mark.parametrize(("tasks", "what"), [
+    (OpenTasks(9, late=2), "2 tasks have been due"), (OpenTasks(9, agentless=1), "1 open tasks are of agents"),
+    (OpenTasks(9, placeless=1), "1 open tasks are for stages"),
+])
+def test_calls_to_customers_that_nobody_makes(tasks: OpenTasks, what: str) -> None:
+    [(name, said)] = found(well(tasks=tasks))
+    assert name == "tasks" and said.startswith(what)
+    assert ("tasks", "tasks: nobody said") in found(well(tasks=UNKNOWN), Level.NOT_LOOKED_AT)
 
 
 def test_all_is_well() -> None:
