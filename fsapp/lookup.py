@@ -6,7 +6,7 @@ import json
 
 import gevent
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
 
 from fsapp.core.flow.actions import Answer, Failed
 from fsapp.log import get_logger
@@ -36,7 +36,9 @@ class Lookup:
             return Failed("slow")
         except HTTPError as error:
             _log.info("lookup_error", error=repr(error)[:200])
-            return Failed("slow" if isinstance(error, urllib3.exceptions.TimeoutError) else "down")
+            # A connection that is refused is a kind of timeout to urllib3.
+            slow = isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError)
+            return Failed("slow" if slow else "down")
         except (OSError, ValueError) as error:  # a name that is none, an address that is none
             _log.info("lookup_error", error=repr(error)[:200])
             return Failed("down")

@@ -8,7 +8,8 @@ __all__ = [
     "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS",
     "DATABASE_UP", "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_CUT_OFF", "EVENTS_LOST", "EVENTS_RECORDED",
     "EVENTS_WAITING", "FLOOR", "FLOWS", "FOLLOWED", "FOLLOWUPS", "FOLLOWUPS_OPEN", "FOLLOWUP_SECONDS", "HEALED",
-    "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "QUARANTINE", "RECORDER_LAG_SECONDS",
+    "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "POP_READ_SECONDS", "POP_SECONDS",
+    "POP_STREAMS", "QUARANTINE", "RECORDER_LAG_SECONDS",
     "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "ROWS_RECORDED", "RULES_VERSION", "STICKY_TALKS",
     "TASKS_CHANGED", "TASKS_DUE", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD",
     "WAIT_ERROR_SECONDS",
@@ -78,3 +79,7 @@ FOLLOWUPS_OPEN = Gauge(
 FOLLOWUP_SECONDS = Histogram(
     "fsapp_followup_seconds", "How long one delivery took", ["kind"], buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60),
     registry=REGISTRY)
+POP_SECONDS = Histogram(
+    "fsapp_pop_seconds", "From the offer of a call to its pop at the agent's", buckets=_FINE, registry=REGISTRY)
+POP_READ_SECONDS = Histogram("fsapp_pop_read_seconds", "Reading a pop", buckets=_FINE, registry=REGISTRY)
+POP_STREAMS = Gauge("fsapp_pop_streams", "Pages that follow an agent's pops", registry=REGISTRY)

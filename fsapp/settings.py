@@ -92,6 +92,12 @@ def _mail_from(value: str) -> str:
     return value
 
 
+def _lookup(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/\s{}]+\S*", value) or value.count("{number}") != bool(value):
+        raise ValueError("not an address to ask with, write for example https://crm.example.com/by-number/{number}")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -115,6 +121,9 @@ class Settings(BaseModel):
     web_listen: Address = Field("127.0.0.1:8041", description="where `fsapp web` serves the API")
     web_http: Address = Field("127.0.0.1:8045", description="where `fsapp web` serves /metrics and /healthz")
     web_rate: float = Field(50.0, gt=0, le=100_000, description="requests a second that `fsapp web` takes of one token")
+    pop_lookup: Annotated[str, AfterValidator(_lookup)] = Field(
+        "", description="the address of a CRM that is asked about who calls, with {number} in it; empty for none")
+    pop_lookup_s: float = Field(1.5, gt=0, le=30, description="how long that CRM is waited for")
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "sqlite:///var/fsapp.db", description="where the memory is: sqlite:///FILE or postgresql://USER@HOST/NAME")
     cdr: str = Field(

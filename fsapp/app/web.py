@@ -8,6 +8,7 @@ from fsapp.core.rules import Rules
 from fsapp.errors import FsappError, RecordsError
 from fsapp.health import HealthServer
 from fsapp.log import get_logger
+from fsapp.lookup import Lookup
 from fsapp.metrics import RULES_VERSION
 from fsapp.records.database import Database
 from fsapp.records.versions import refuse_outdated
@@ -20,6 +21,8 @@ from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.web.application import make
 from fsapp.web.limits import Limits
 from fsapp.web.parts import Parts
+from fsapp.web.pop_reading import PopReader
+from fsapp.web.pops import Pops
 from fsapp.web.server import WebServer
 from fsapp.web.token_book import TokenBook
 
@@ -41,9 +44,12 @@ class WebProcess:
         self._watcher = RulesWatcher(RulesStore(self._client), self._take_rules)
         self._stopped = Event()
         self.rules: Rules | None = None
+        self._pops = Pops(self._client)
+        reader = PopReader(self._database, self._client, lambda: self.rules, Lookup(), settings.pop_lookup,
+                           settings.pop_lookup_s)
         self.parts = Parts(
             self._database, self._client, lambda: self.rules, TokenBook(self._database),
-            Limits(settings.web_rate, max(1.0, settings.web_rate * _BURST_S)))
+            Limits(settings.web_rate, max(1.0, settings.web_rate * _BURST_S)), reader, self._pops)
         self.server = WebServer(settings.web_listen, make(self.parts), "FSAPP_WEB_LISTEN")
         self.health = HealthServer(settings.web_http, self._faults, "FSAPP_WEB_HTTP")
 
@@ -53,6 +59,7 @@ class WebProcess:
         self._watcher.start()
         for fault in self._faults():
             _log.error("web_unfit", error=fault)
+        self._pops.start()
         self.health.start()
         self.server.start()
         _log.info("web_up", listen="{}:{}".format(*self.server.address), http="{}:{}".format(*self.health.address))
@@ -64,6 +71,7 @@ class WebProcess:
     def stop(self) -> None:
         """Take nothing new, let what runs end, in `drain_s`."""
         _log.info("stopping")
+        self._pops.stop()
         self.server.stop(self._settings.drain_s)
         self._watcher.stop()
         self.health.stop()
@@ -90,6 +98,8 @@ class WebProcess:
 
     def _faults(self) -> list[str]:
         faults = [] if self.rules is not None else ["no rules are loaded: run `fsapp rules load`"]
+        if self._pops.fault:
+            faults.append(f"no pops: {self._pops.fault}")
         try:
             refuse_outdated(self._database)
         except RecordsError as error:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from fsapp.cli.author import author
 from fsapp.cli.customer_files import export, import_
+from fsapp.cli.customer_pop import pop
 from fsapp.cli.memory import open_memory
 from fsapp.core.clean import clean_number, clean_text
 from fsapp.core.customer import read_draft, read_note, read_number, read_tag
@@ -40,6 +41,7 @@ def customers() -> None:
 
 customers.add_command(import_)
 customers.add_command(export)
+customers.add_command(pop)
 
 def _details(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say something of a customer."""

@@ -14,7 +14,7 @@ from fsapp.core.floor import MemberState, Seen, SeenCall, SeenMember
 from fsapp.core.placeholder import Side, side_of
 
 __all__ = [
-    "Fact", "answered", "hung_up", "is_callers", "joined", "left", "recovered", "routed", "talked",
+    "Fact", "answered", "caller_of", "hung_up", "is_callers", "joined", "left", "recovered", "routed", "talked",
     "task_of",
 ]
 
@@ -68,6 +68,19 @@ def routed(variables: Mapping[str, str]) -> dict[str, str]:
 def task_of(member: SeenMember | None) -> dict[str, str]:
     """The task whose customer the place is kept for, if any."""
     return {"task": member.task} if member is not None and member.task else {}
+
+
+def caller_of(seen: Seen, member: SeenMember | None) -> dict[str, str]:
+    """Who is on the line and how the call was decided: what an agent's screen needs before anybody has answered.
+
+    `customer`: the number that a call of our own is for.
+    """
+    if member is None:
+        return {}
+    call = seen.calls.get(member.call)
+    variables = call.variables if call is not None else {}
+    customer = variables.get("fsapp_customer")
+    return {"number": member.number, **routed(variables), **({"customer": customer} if customer else {})}
 
 
 def joined(seen: Seen, member: SeenMember, at: datetime) -> Fact:

@@ -13,7 +13,7 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | type | more |
 | --- | --- |
 | `queue_joined` | member, queue, number, base_score |
-| `agent_offered` | member, queue, agent |
+| `agent_offered` | member, queue, agent, number, and of a call of our own customer: whom it is for |
 | `agent_missed` | member, queue, agent, cause: the phone was busy, rejected it or did not answer |
 | `call_answered` | member, queue, number, agent, waited_s |
 | `talk_ended` | member, queue, number, agent, agent_call, talked_s |

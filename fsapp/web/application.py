@@ -8,10 +8,11 @@ from fsapp.web import asking, faults
 from fsapp.web.customers import routes as customers
 from fsapp.web.interactions import routes as interactions
 from fsapp.web.parts import NAME, Parts
+from fsapp.web.popping import routes as popping
 
 __all__ = ["ROUTES", "make"]
 
-ROUTES: tuple[Blueprint, ...] = (customers, interactions)  # each below /api
+ROUTES: tuple[Blueprint, ...] = (customers, interactions, popping)  # each below /api
 
 
 def make(parts: Parts) -> Flask:

@@ -12,6 +12,8 @@ from fsapp.core.rules import Rules
 from fsapp.errors import RulesError
 from fsapp.records.database import Database
 from fsapp.web.limits import Limits
+from fsapp.web.pop_reading import PopReader
+from fsapp.web.pops import Pops
 from fsapp.web.token_book import TokenBook
 
 __all__ = ["NAME", "Parts", "parts"]
@@ -28,6 +30,8 @@ class Parts:
     rules: Callable[[], Rules | None]
     tokens: TokenBook
     limits: Limits
+    pop_reader: PopReader
+    pops: Pops
 
     def need_rules(self) -> Rules:
         """RulesError where there are none."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent import socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from fsapp.errors import ListenError
@@ -27,7 +29,10 @@ class _Handler(WSGIHandler):
         super().handle()
 
     def handle_one_request(self) -> Any:
+        if self.server.ending:
+            return None
         self._patience = gevent.Timeout.start_new(_REQUEST_S)
+        self.server.idle.add(self)
         try:
             return super().handle_one_request()
         except gevent.Timeout as timeout:
@@ -35,9 +40,11 @@ class _Handler(WSGIHandler):
                 raise
             return None
         finally:
+            self.server.idle.discard(self)
             self._patience.close()
 
     def handle_one_response(self) -> None:
+        self.server.idle.discard(self)
         self._patience.close()  # the head is there: what follows has its own limits
         super().handle_one_response()
 
@@ -45,12 +52,27 @@ class _Handler(WSGIHandler):
         pass
 
 
+class _Server(WSGIServer):
+    """`idle`: connections that have asked nothing, or nothing more yet."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.idle: set[_Handler] = set()
+        self.ending = False
+
+    def end_idle(self) -> None:
+        self.ending = True
+        for handler in tuple(self.idle):
+            with contextlib.suppress(OSError):
+                handler.socket.shutdown(socket.SHUT_RD)
+
+
 class WebServer:
     """`application` at `address`; `setting` is what to change when that cannot be had."""
 
     def __init__(self, address: str, application: Callable[..., Any], setting: str) -> None:
         self._setting = setting
-        self._server = WSGIServer(split_address(address), application, log=None, error_log=None, spawn=_AT_ONCE,
+        self._server = _Server(split_address(address), application, log=None, error_log=None, spawn=_AT_ONCE,
                                   handler_class=_Handler)
 
     def start(self) -> None:
@@ -69,4 +91,6 @@ class WebServer:
 
     def stop(self, timeout_s: float) -> None:
         """Take no new connection, let those there are answer; end them when the time is over."""
+        self._server.stop_accepting()
+        self._server.end_idle()
         self._server.stop(timeout=timeout_s)

@@ -102,6 +102,17 @@ def test_looking_is_written_down(fsapp: CommandLine, database: Database) -> None
     assert (row.what, row.customer_id, row.how) == ("customer", id_, "cli") and row.who.startswith("cli:")
 
 
+def test_the_pop_asked_for_by_hand(fsapp: CommandLine) -> None:
+    fsapp.json("customers", "add", NUMBER, "--name", HOSTILE, "--vip", "2")
+    fsapp.json("customers", "note", NUMBER, "prefers\nmornings")
+    found = fsapp.json("customers", "pop", "060 1234567")
+    assert (found["known"], found["vip"], found["notes"][0]["text"]) == (True, 2, "prefers\nmornings")
+    status, out, _err = fsapp("customers", "pop", NUMBER)
+    assert status == 0 and "VIP 2" in out and "prefers / mornings" in out and "\x1b" not in out
+    assert fsapp.json("customers", "pop", "0601230000")["known"] is False
+    assert "pop_lookup" in fsapp.refused("customers", "pop", NUMBER, "--outside")
+
+
 def test_a_token_is_made_listed_and_removed(fsapp: CommandLine, database: Database) -> None:
     made = fsapp.json("web", "token", "add", "crm", "--may", "write")
     [row] = database.read(lambda connection: connection.execute(select(schema.web_tokens)).all())

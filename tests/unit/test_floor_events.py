@@ -78,6 +78,19 @@ def test_an_answered_call() -> None:
     assert len({fact["id"] for fact in facts}) == 5
 
 
+def test_an_offer_tells_who_is_on_the_line_and_how_the_call_was_decided() -> None:
+    variables = {"fsapp_class": "callback", "fsapp_contact": "renewals/first-call/+381601234567", "cc_side": "member",
+                 "fsapp_customer": "+381601234567", "fsapp_secret": "no"}
+    start = replace(STORY[2], variables=variables)
+    _, facts = play(EMPTY, (*STORY[:2], start, *STORY[3:5]))
+    assert facts[-1] == {
+        "type": "agent_offered", "id": STORY[4].id, "at": STORY[4].at.timestamp(), "call": "c1", "member": "m1",
+        "queue": QUEUE, "agent": "1004", "number": "+381601234567", "customer": "+381601234567", "class": "callback",
+        "contact": "renewals/first-call/+381601234567"}
+    _, facts = play(EMPTY, (STORY[4],))
+    assert "number" not in facts[-1], "nobody knows who it is: a place that is not known here"
+
+
 def test_each_event_twice_is_each_event_once() -> None:
     once, facts = play(EMPTY, STORY)
     twice, more = play(EMPTY, tuple(one for pair in zip(STORY, STORY, strict=True) for one in pair))
