@@ -156,6 +156,8 @@ def _text(value: float | None, unit: Unit) -> str:
         return f"{value:,}"
     if unit is Unit.SHARE:
         return f"{value * 100:.1f} %"
+    if unit is Unit.MARK:
+        return f"{value:.2f}"
     if value < 60:
         return f"{value:.1f} s"
     seconds = round(value)

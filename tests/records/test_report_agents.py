@@ -177,6 +177,32 @@ def test_callbacks(database: Database) -> None:
     assert [(row["kind"], row["callbacks"], row["done"]) for row in found] == [("lost", 4, 0), ("requested", 2, 2)]
 
 
+def test_what_was_said_afterwards(database: Database) -> None:
+    talk = _talk("a1", "1001", NINE + 100, 300)
+    said = [("sold", "1001", "a1", 0), ("sold", "1002", None, 5), ("no interest", "1001", None, 3600),
+            ("sold", "1001", None, -1)]
+    answers = [("5", "a1", 0), ("2", None, 1), ("4", None, 2), ("\u0664", None, 2), ("later", None, 3), ("1", None, -9)]
+    _write(
+        database, interactions=[talk[0] | {"line": "helpdesk"}], queue_stays=[talk[1]],
+        dispositions=[{"id": f"d{place}", "disposition": word, "agent": agent, "interaction_id": call, "at": NINE + at}
+                      for place, (word, agent, call, at) in enumerate(said)],
+        surveys=[{"id": f"s{place}", "flow": "main", "block": "how-was-it", "value": value, "interaction_id": call,
+                  "at": NINE + at} for place, (value, call, at) in enumerate(answers)],
+        voicemails=[{"id": f"v{place}", "line": "helpdesk", "at": NINE, "heard_at": heard}
+                    for place, heard in enumerate([NINE + 100, NINE + 400, NINE - 5, None])])
+    found = reports.report(database, "dispositions", _query(by=("disposition", "hour-of-day"))).rows
+    assert [tuple(row.values()) for row in found] == [("no interest", "10", 1), ("sold", "09", 2)]
+    assert reports.report(database, "dispositions", _query(only={"line": ("helpdesk",)})).total == {"dispositions": 1}
+    # Five answers; 5, 2 and 4 are marks: 11 / 3. The Arabic digit is none.
+    assert reports.report(database, "surveys", _query()).total == {
+        "answers": 5, "marks": 3, "average_mark": 3.667, "median_mark": 4.0}
+    assert reports.report(database, "surveys", _query(only={"agent": ("1001",)})).total["average_mark"] == 5.0
+    # Three of four were heard after 100, 400 and, as the clock was put back, 0 s.
+    assert reports.report(database, "voicemails", _query()).total == {
+        "messages": 4, "heard": 3, "heard_rate": 0.75, "average_unheard_s": 166.667, "median_unheard_s": 100.0,
+        "longest_unheard_s": 400.0}
+
+
 def test_every_report_can_be_read_by_everything_it_offers(database: Database) -> None:
     talk = _talk("a1", "1001", NINE + 100, 300)
     _write(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fsapp.core.reports import agents, calls, flows, kept, outbound
+from fsapp.core.reports import agents, calls, flows, kept, outbound, said
 from fsapp.core.reports.period import BY_TIME, Period
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.tally import Figures, Tally
@@ -23,6 +23,7 @@ class Unit(StrEnum):
     COUNT = "count"
     SECONDS = "seconds"
     SHARE = "share"  # 0 to 1
+    MARK = "mark"    # what callers gave us
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def _unit(figure: str) -> Unit:
     """What a figure's name says of it."""
     if figure.endswith("_s"):
         return Unit.SECONDS
+    if figure.endswith("_mark"):
+        return Unit.MARK
     return Unit.SHARE if figure.endswith(("_rate", "_rate_all", "_level", "occupancy")) else Unit.COUNT
 
 
@@ -99,4 +102,10 @@ CATALOGUE: Mapping[str, Kind] = {kind.name: kind for kind in (
           "", _CALLS_ONLY, kept.stickiness),
     _kind("direct-callbacks", "whether customers with a right to call an agent back got to that agent",
           _CALLS.replace("reason ", ""), "", _CALLS_ONLY, kept.direct_callbacks),
+    _kind("dispositions", "how agents said that calls and contacts ended", f"disposition agent {_PLACE}", "disposition",
+          f"agent {_PLACE}", said.dispositions),
+    _kind("surveys", "what callers answered to questions of flows", f"flow block value agent {_PLACE}", "flow block",
+          f"agent {_PLACE}", said.surveys),
+    _kind("voicemails", "messages that callers left, and how soon they were heard", "flow block line", "line", "line",
+          said.voicemails),
 )}

@@ -10,7 +10,7 @@ from fsapp.core.reports.catalogue import CATALOGUE, Report
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.records.database import Database
-from fsapp.records.reports import agents, calls, outbound
+from fsapp.records.reports import agents, calls, outbound, said
 
 __all__ = ["READERS", "report"]
 
@@ -19,7 +19,8 @@ READERS: Mapping[str, Callable[[Connection, Query, Rows], None]] = {
     "abandonment": calls.read_calls, "classes": calls.read_calls, "flows": calls.read_flows,
     "callbacks": outbound.read_callbacks, "attempts": outbound.read_attempts, "campaigns": outbound.read_campaigns,
     "agents": agents.read_agents, "breaks": agents.read_breaks, "stickiness": calls.read_stickiness,
-    "direct-callbacks": calls.read_direct_callbacks,
+    "direct-callbacks": calls.read_direct_callbacks, "dispositions": said.read_dispositions,
+    "surveys": said.read_surveys, "voicemails": said.read_voicemails,
 }
 
 
