@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from fsapp.cli.agent_status import find_agent
-from fsapp.core.clean import clean_number
+from fsapp.core.clean import clean_number, clean_text
 from fsapp.core.numbers import normalise
 from fsapp.core.reports.period import Period, day_start
 from fsapp.core.rules import Rules
@@ -29,6 +29,7 @@ _SPAN = re.compile(r"([0-9]{1,5})([smhd])\Z", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _MAX_DAYS = 3700  # by the hour that is some ninety thousand rows
 _ZONES = "zoneinfo/"
+_LONGEST = 256  # of a name
 
 
 def known_rules(settings: Settings) -> Rules | None:
@@ -75,11 +76,11 @@ def period(since: str, until: str | None, zone: ZoneInfo, now: datetime) -> Peri
     """From `since` to `until`, which as a date is in it; None: to the end of the day of `since`, or of today where
     that is later. UsageError."""
     start = _moment(since, zone, now, "--from", end=False)
-    if until is not None:
-        end = _moment(until, zone, now, "--to", end=True)
-    else:
-        last = max(now.timestamp(), start)
-        end = day_start(datetime.fromtimestamp(last, zone).date() + timedelta(days=1), zone)
+    if until is None:
+        until = max(now, datetime.fromtimestamp(start, zone)).astimezone(zone).date().isoformat()
+    end = _moment(until, zone, now, "--to", end=True)
+    if start > now.timestamp() + _MAX_DAYS * 86_400:
+        raise click.UsageError("--from is more than ten years from now")
     if end <= start:
         raise click.UsageError("--to is not after --from")
     if end - start > _MAX_DAYS * 86_400:
@@ -115,7 +116,8 @@ def wanted(given: Mapping[str, Sequence[str]], rules: Rules | None) -> dict[str,
     What the rules do not know may have been there before.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for name, values in given.items():
+    for name, given_values in given.items():
+        values = [clean_text(value, _LONGEST) for value in given_values]
         if not values:
             continue
         if name == "queue":

@@ -97,7 +97,9 @@ def test_narrowing(run: Run, args: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("args", "status", "said"), [
     (("--from", "soon"), 2, "'soon' is no time"), (("--from", "2026-02-30"), 2, "is no time"),
     (("--from", "2026-10-25", "--to", "2026-10-24"), 2, "--to is not after --from"),
-    (("--from", "1900-01-01"), 2, "more than ten years"), (("--timezone", "Mars/Olympus"), 2, "is no time zone"),
+    (("--from", "1900-01-01"), 2, "more than ten years"), (("--from", "0001-01-01"), 2, "more than ten years"),
+    (("--from", "9999-12-31"), 2, "is no time"), (("--to", "9999-12-31"), 2, "is no time"),
+    (("--from", ""), 2, "is no time"), (("--from", "9999-12-30", "--to", "9999-12-30"), 2, "ten years from now"), (("--timezone", "Mars/Olympus"), 2, "is no time zone"),
     (("--timezone", "../../etc/passwd"), 2, "is no time zone"), (("--by", "shoe-size"), 2, "shoe-size"),
     (("--agent", "dejam@example.com"), 1, "did you mean"),
 ])
@@ -106,6 +108,11 @@ def test_what_cannot_be_reported_is_refused_in_one_line(
 ) -> None:
     code, out, err = run("calls", *args)
     assert (code, out) == (status, "") and said in err
+
+
+def test_a_name_that_is_no_text_finds_nothing(run: Run) -> None:
+    status, out, _err = run("calls", *DAY, "--line", "help\udcffdesk\x00", "--queue", "'; DROP TABLE x", "--json")
+    assert status == 0 and json.loads(out)["total"]["calls"] == 0
 
 
 def test_without_a_database_it_says_what_to_do(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
