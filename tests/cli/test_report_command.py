@@ -99,7 +99,8 @@ def test_narrowing(run: Run, args: tuple[str, ...]) -> None:
     (("--from", "2026-10-25", "--to", "2026-10-24"), 2, "--to is not after --from"),
     (("--from", "1900-01-01"), 2, "more than ten years"), (("--from", "0001-01-01"), 2, "more than ten years"),
     (("--from", "9999-12-31"), 2, "is no time"), (("--to", "9999-12-31"), 2, "is no time"),
-    (("--from", ""), 2, "is no time"), (("--from", "9999-12-30", "--to", "9999-12-30"), 2, "ten years from now"), (("--timezone", "Mars/Olympus"), 2, "is no time zone"),
+    (("--from", ""), 2, "is no time"), (("--from", "9999-12-30", "--to", "9999-12-30"), 2, "ten years from now"),
+    (("--timezone", "Mars/Olympus"), 2, "is no time zone"),
     (("--timezone", "../../etc/passwd"), 2, "is no time zone"), (("--by", "shoe-size"), 2, "shoe-size"),
     (("--agent", "dejam@example.com"), 1, "did you mean"),
 ])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, union
 
 from fsapp.core.people import DEFAULT_PHONE_S
 from fsapp.core.reports.agents import Rest, Worked, count_breaks, count_work, until
@@ -88,9 +88,11 @@ def _add_talks(connection: Connection, query: Query, one: Worked) -> None:
 def _talks(connection: Connection, query: Query, agent: str) -> Iterator[tuple[float, float, bool]]:
     """(start, end, whether it goes on): a talk whose end nobody has told of ends with its call."""
     stay, call = queue_stays.c, interactions.c
+    open_ended = stay.talk_ended_at.is_(None) & stay.talked_s.is_(None)
+    call_ended_at = select(call.ended_at).where(call.id == stay.interaction_id).scalar_subquery()
     for start, end, talked_s, ended_at in read(connection, select(
-            stay.answered_at, stay.talk_ended_at, stay.talked_s, call.ended_at,
-    ).join_from(queue_stays, interactions, call.id == stay.interaction_id).where(
+            stay.answered_at, stay.talk_ended_at, stay.talked_s, case((open_ended, call_ended_at)),
+    ).where(
             stay.agent == agent, stay.answered_at >= query.period.start - _LONGEST_S,
             stay.answered_at < query.period.end)):
         if end is None and talked_s is None:
