@@ -101,8 +101,9 @@ def measured(command: list[str]) -> tuple[float, float]:
 
 @click.command()
 @click.option("--count", default=1_000_000, show_default=True, help="How many calls in the month.")
+@click.option("--only", multiple=True, type=click.Choice(list(REPORTS)), help="These reports alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def main(count: int, as_json: bool) -> None:
+def main(count: int, only: tuple[str, ...], as_json: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         os.environ.setdefault("FSAPP_DATABASE_URL", f"sqlite:///{name}/fsapp.db")
         subprocess.run([str(FSAPP), "records", "migrate"], check=True, stdout=subprocess.DEVNULL, timeout=120)
@@ -111,7 +112,8 @@ def main(count: int, as_json: bool) -> None:
         bare_s, _memory = measured([sys.executable, "-c", BARE])
         empty_s, empty_mb = measured([str(FSAPP), "report", "calls", *NEVER])
         found = {}
-        for what, words in REPORTS.items():
+        for what in only or REPORTS:
+            words = REPORTS[what]
             seconds, memory_mb = measured([str(FSAPP), "report", *words, *MONTH])
             found[what] = {"seconds": seconds, "beside_bare": round(seconds / bare_s, 1),
                            "memory_more_mb": round(memory_mb - empty_mb, 1)}
