@@ -248,7 +248,7 @@ def main(calls: int, database: str, tell: str | None, as_json: bool) -> None:
     for kind in ("sqlite", "postgresql"):
         if database not in (kind, "both"):
             continue
-        folder = Path(tempfile.mkdtemp(prefix="fsapp-bench-"))
+        folder = Path(tempfile.mkdtemp(prefix="fsapp-recording-"))
         server = None
         try:
             if kind == "postgresql":

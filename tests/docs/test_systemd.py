@@ -6,6 +6,7 @@ import configparser
 import shlex
 import shutil
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -47,7 +48,7 @@ def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
             text = text.replace(f"ExecStart={name} ", f"ExecStart={program} ")
         files.append(tmp_path / path.name)
         files[-1].write_text(text, encoding="utf-8")
-    assert len(files) == 8
+    assert len(files) == 10
     found = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, files)],
                            capture_output=True, text=True, timeout=60, check=False)
     assert (found.returncode, found.stdout + found.stderr) == (0, "")
@@ -63,19 +64,19 @@ def test_a_part_that_ends_is_started_again_and_has_time_to_drain(name: str) -> N
     assert unit(name)["Unit"]["StartLimitIntervalSec"] == "0", "it is never given up"
 
 
-@pytest.mark.parametrize("name", [*OURS, "fsapp-purge.service"])
+@pytest.mark.parametrize("name", [*OURS, "fsapp-purge.service", "fsapp-reconcile.service"])
 def test_what_is_started_is_a_command(name: str) -> None:
     words = shlex.split(unit(name)["Service"]["ExecStart"])
     assert words[0] == "/srv/fsapp/.venv/bin/fsapp"
     command: click.Command | None = cli
-    for word in words[1:]:
+    for word in takewhile(lambda word: not word.startswith("-"), words[1:]):
         assert isinstance(command, click.Group)
         command = command.get_command(click.Context(command), word)
         assert command is not None, f"there is no fsapp {' '.join(words[1:])}"
 
 
 def test_the_parts_are_closed_off() -> None:
-    for name in (*OURS, "fsapp-purge.service"):
+    for name in (*OURS, "fsapp-purge.service", "fsapp-reconcile.service"):
         service = unit(name)["Service"]
         assert service["ProtectSystem"] == "strict", name
         assert service["CapabilityBoundingSet"] == "", name
@@ -85,7 +86,7 @@ def test_the_parts_are_closed_off() -> None:
 
 def test_the_target_wants_every_part() -> None:
     wanted = set(unit("fsapp.target")["Unit"]["Wants"].split())
-    assert wanted == {*OURS, "fsapp-purge.timer"}
+    assert wanted == {*OURS, "fsapp-purge.timer", "fsapp-reconcile.timer"}
     for name in wanted:
         assert unit(name)["Install"]["WantedBy"] == "fsapp.target"
 
