@@ -2,6 +2,7 @@
 
 How a call ended, `outcome`, the first of these that is so:
 
+    unreached   a customer we called was not reached
     answered    an agent talked to the caller          abandoned    hung up while waiting in a queue
     refused     the number is not ours                 transferred  a flow gave the call to somebody outside
     closed      everything was closed                  flow         a flow ended it, as it was drawn
@@ -61,6 +62,9 @@ def _interaction(
     answered = min((row for row in stays if row["answered_at"] is not None), default=None, key=_answer)
     waits = [row["waited_s"] for row in stays if row["waited_s"] is not None]
     talks = [row["talked_s"] for row in stays if row["talked_s"] is not None]
+    tried = state.get("tried", {})
+    if tried.get("talked_s") is not None:
+        talks = [tried["talked_s"]]  # with the customer: the agent was in it before
     started = min(leg["start"] for leg in legs)
     contact = routed.get("contact")
     number = first.get("caller") or state.get("caller") or _said(legs, "number") or hung.get("number")
@@ -124,6 +128,8 @@ def _queue(answered: Row | None, stays: tuple[Row, ...], first: State, last: Sta
 
 
 def _outcome(state: State, legs: list[State], stays: tuple[Row, ...], answered: bool) -> str | None:
+    if state.get("tried", {}).get("outcome") == "failed":
+        return "unreached"
     hung, last, end = state.get("hung"), state.get("last", {}), state.get("flow", {}).get("end")
     if answered or any("ended" in leg for leg in legs):
         return "answered"

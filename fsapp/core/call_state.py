@@ -8,6 +8,7 @@ what an event told beats what the switch's record of the call says (`cdr`), whic
     hung          the hangup                                      offered and missed by the event's id
     flow          how the last flow ended              files     recordings, with when each began
     ended         the visit that found it answered     voicemail when a message was left
+    tried         the try at a task that it was
     caller, called                                    as visits have them
     homes, from   the call's legs on other switches, and the call that this one is such a leg of
 """
@@ -30,7 +31,12 @@ _DECIDED = ("caller", "name", "called", "class", "reason", "campaign", "stage", 
 
 
 def calls_of(event: Event) -> tuple[str, ...]:
-    """The calls whose states an event about a call changes: its own, and the one it is a leg of. ValueError."""
+    """The calls whose states an event changes: its own, and the one it is a leg of. ValueError.
+
+    A try at a task has the id of the call that stood in line for it.
+    """
+    if event["type"] == "attempt":
+        return (id_of(event),) if event.get("task") else ()
     call, origin = id_of(event, "call"), _origin(event)
     return (call, origin) if origin and origin != call else (call,)
 
@@ -40,6 +46,8 @@ def learn(state: State, call: str, event: Event) -> bool:
 
     ValueError for an event that is not what its type should be; the state is then as it was.
     """
+    if event["type"] == "attempt":
+        return _tried(state, event)
     started, own = _started(event), id_of(event, "call")
     if own != call:
         return _add(state, "homes", own) | _least(state, "start", started)
@@ -158,6 +166,13 @@ ABOUT_CALLS: Mapping[str, Callable[[State, State, Event], bool]] = {
     "talk_ended": _talked, "call_abandoned": _left, "call_left_queue": _left, "call_hung_up": _hung_up,
     "recording_started": _file, "recording_stopped": _only_there,
 }
+
+
+def _tried(state: State, event: Event) -> bool:
+    """How a call of ours in line for a customer went. There may be no call: then it makes none."""
+    return _best(state, "tried", {
+        "rank": _TOLD, "at": when(event), "id": id_of(event), "outcome": text(event, "outcome"),
+        "talked_s": real(event, "talked_s")})
 
 
 # How facts are put together

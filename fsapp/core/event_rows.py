@@ -41,7 +41,8 @@ def put(event: Event) -> Put:
         raise ValueError("it has no type")
     own = _OWN.get(kind)
     if kind not in ABOUT_CALLS:
-        return own(event) if own is not None else NOTHING
+        found = own(event) if own is not None else NOTHING
+        return found._replace(calls=calls_of(event)) if kind == "attempt" else found
     when(event), id_of(event)  # malformed ones are found before anything is written
     found = own(event) if own is not None else NOTHING
     return found._replace(calls=calls_of(event))
@@ -100,7 +101,8 @@ def _attempt(event: Event) -> Put:
         "number", "responsible", "agent", "outcome", "result", "cause", "disposition", "campaign", "stage", "line",
         "contact")}
     return Put(rows=(("attempts", row | {
-        "id": id_of(event), "task_id": text(event, "task"), "interaction_id": text(event, "call"), "at": when(event),
+        "id": id_of(event), "task_id": text(event, "task"), "at": when(event),
+        "interaction_id": text(event, "call") or (id_of(event) if event.get("task") else None),
         "talked_s": real(event, "talked_s"),
     }),))
 

@@ -112,6 +112,16 @@ def test_what_is_found_after_a_gap_never_covers_what_was_told() -> None:
     assert (alone["outcome"], alone["recovered"], alone["ended_at"]) == ("abandoned", True, T + 120)
 
 
+def test_a_try_is_told_of_the_call_that_stood_in_line() -> None:
+    tried = {"type": "attempt", "id": "u1", "at": T + 84, "task": "t1", "outcome": "failed", "talked_s": 0.0}
+    for events in ([*ANSWERED, tried], [tried, *ANSWERED]):
+        rows = told(events)
+        assert (rows.interaction["outcome"], rows.interaction["talked_s"]) == ("unreached", 0.0)
+    talked = told([*ANSWERED, {**tried, "outcome": "talked", "talked_s": 41.0}]).interaction
+    assert (talked["outcome"], talked["talked_s"]) == ("answered", 41.0)
+    assert put({**tried, "id": "by-hand", "task": None}).calls == ()
+
+
 def test_a_call_carried_to_another_switch_is_one_call() -> None:
     leg = "home-leg"
     events = [
