@@ -9,10 +9,9 @@ __all__ = [
     "DATABASE_UP", "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_CUT_OFF", "EVENTS_LOST", "EVENTS_RECORDED",
     "EVENTS_WAITING", "FLOOR", "FLOWS", "FOLLOWED", "FOLLOWUPS", "FOLLOWUPS_OPEN", "FOLLOWUP_SECONDS", "HEALED",
     "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "POP_READ_SECONDS", "POP_SECONDS",
-    "POP_STREAMS", "QUARANTINE", "RECORDER_LAG_SECONDS",
-    "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "ROWS_RECORDED", "RULES_VERSION", "STICKY_TALKS",
-    "TASKS_CHANGED", "TASKS_DUE", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD",
-    "WAIT_ERROR_SECONDS",
+    "POP_STREAMS", "QUARANTINE", "RECORDER_LAG_SECONDS", "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY",
+    "ROWS_PURGED", "ROWS_RECORDED", "RULES_VERSION", "STICKY_TALKS", "TASKS_CHANGED", "TASKS_DUE", "UNMENDED",
+    "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -64,6 +63,7 @@ TASKS_DUE = Gauge("fsapp_tasks_due", "Tasks that are due at places of this switc
 DATABASE_UP = Gauge("fsapp_database_up", "1 while the SQL database takes what is recorded", registry=REGISTRY)
 EVENTS_RECORDED = Counter("fsapp_events_recorded", "Events of the stream that are in the memory", registry=REGISTRY)
 ROWS_RECORDED = Counter("fsapp_rows_recorded", "Rows written, by table", ["table"], registry=REGISTRY)
+ROWS_PURGED = Counter("fsapp_rows_purged", "Rows removed as their time was over", ["table"], registry=REGISTRY)
 RECORDER_LAG_SECONDS = Gauge(
     "fsapp_recorder_lag_seconds", "For how long the oldest event that is not recorded has waited", registry=REGISTRY)
 QUARANTINE = Gauge("fsapp_quarantine", "Events that could not be written and wait to be looked at", registry=REGISTRY)

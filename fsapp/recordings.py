@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from fsapp.core.recording import Recorded, read_name
 from fsapp.errors import RecordingError
 
-__all__ = ["File", "Purged", "find", "purge"]
+__all__ = ["File", "Purged", "copy", "find", "purge", "remove"]
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", re.ASCII)
 # A folder that is empty may be one that the switch has just made: those of today and of nearly today stay.
@@ -94,6 +96,38 @@ def purge(folder: str | Path, keep_days: Callable[[str], int], now: datetime, *,
             if not fault:
                 folders.append(day)
     return Purged(tuple(removed), kept, others, tuple(folders), tuple(faults))
+
+
+def remove(folder: str | Path, wanted: Callable[[str, Recorded], bool]) -> Purged:
+    """Remove the recordings that are wanted, by name and what that says. RecordingError without such a folder."""
+    removed: list[File] = []
+    faults: list[str] = []
+    for day, names, opened in _days(Path(folder)):
+        for name in names:
+            full = f"{day}/{name}"
+            recorded, size = read_name(full), _size(name, opened)
+            if recorded is not None and size is not None and wanted(full, recorded):
+                if fault := _remove(name, opened):
+                    faults.append(f"{full}: cannot be removed: {fault}")
+                else:
+                    removed.append(File(full, recorded, size))
+    return Purged(tuple(removed), faults=tuple(faults))
+
+
+def copy(folder: str | Path, name: str, to: IO[bytes]) -> None:
+    """Copy what a recording that `find` has found holds to `to`. OSError when it is gone or cannot be read."""
+    day, _, file = name.partition("/")
+    top = os.open(Path(folder), _FLAGS)
+    try:
+        opened = os.open(day, _FLAGS | os.O_NOFOLLOW, dir_fd=top)
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=opened)
+            with open(descriptor, "rb") as content:
+                shutil.copyfileobj(content, to)
+        finally:
+            os.close(opened)
+    finally:
+        os.close(top)
 
 
 def _days(root: Path) -> Iterator[tuple[str, list[str], int]]:

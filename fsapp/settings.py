@@ -98,6 +98,7 @@ def _lookup(value: str) -> str:
     return value
 
 
+Days = Annotated[int, Field(ge=0, le=36_500)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -149,6 +150,24 @@ class Settings(BaseModel):
     redis_timeout_s: float = Field(0.25, gt=0, le=10, description="how long a visit waits for Redis")
     stream_length: int = Field(100_000, ge=100, le=10**9, description="about how many events the stream keeps")
     backlog: int = Field(50_000, ge=0, description="how many events are kept in memory while Redis is away")
+    keep_interactions_days: Days = Field(
+        730, description="days kept, 0 for ever: calls and what else is on the timeline")
+    keep_decisions_days: Days = Field(
+        90, description="days kept, 0 for ever: why calls were decided so: traces and facts")
+    keep_notes_days: Days = Field(730, description="days kept, 0 for ever: notes")
+    keep_tickets_days: Days = Field(1095, description="days kept, 0 for ever: tickets that are closed")
+    keep_voicemails_days: Days = Field(
+        90, description="days kept, 0 for ever: messages that callers left, with their files")
+    keep_surveys_days: Days = Field(730, description="days kept, 0 for ever: answers to the questions of flows")
+    keep_attempts_days: Days = Field(
+        730, description="days kept, 0 for ever: attempts to reach customers, dispositions")
+    keep_tasks_days: Days = Field(365, description="days kept, 0 for ever: tasks that are over")
+    keep_customer_events_days: Days = Field(365, description="days kept, 0 for ever: changes of rights and stickiness")
+    keep_followups_days: Days = Field(90, description="days kept, 0 for ever: what followed from calls by rule")
+    keep_agents_days: Days = Field(730, description="days kept, 0 for ever: statuses, sessions and breaks of agents")
+    keep_access_log_days: Days = Field(365, description="days kept, 0 for ever: who looked at what")
+    keep_call_states_days: Days = Field(30, description="days kept, 0 for ever: what rows of calls are made of")
+    keep_quarantine_days: Days = Field(90, description="days kept, 0 for ever: events that could not be written")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
     log_json: bool = Field(False, description="one JSON object a line, for machines")
     mask_numbers: bool = Field(True, description="show callers' numbers in the log with the middle hidden")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+from fsapp.app.retention import daily
 from fsapp.core.clean import clean_number
 from fsapp.core.numbers import normalise
 from fsapp.errors import FsappError, RecordsUnavailable, StateRefused, StateUnavailable
@@ -65,7 +66,8 @@ class RecorderProcess:
         self._watcher.start()
         self._running = [
             spawn(self._guarded, self.recorder.run, name="recorder"), spawn(self.recorder.watch, name="recorder-watch"),
-            spawn(self._renew, name="recorder-lease")]
+            spawn(self._renew, name="recorder-lease"),
+            spawn(daily, self._settings, self.database, self._stopping, name="retention")]
         _log.info("recording")
 
     def run(self) -> None:

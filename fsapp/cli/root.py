@@ -54,6 +54,7 @@ COMMANDS = {
         "fsapp.cli.followups:followups", "Do what follows from interactions, see what waits, try it again."),
     "tickets": Entry("fsapp.cli.tickets:tickets", "What customers want of us until it is done."),
     "recorder": Entry("fsapp.cli.recorder:recorder", "Bring what happens into the memory."),
+    "privacy": Entry("fsapp.cli.privacy:privacy", "What is kept of a person, erasing it, what is too old, who looked."),
     "records": Entry("fsapp.cli.records:records", "Set up and look after the memory: the SQL database."),
     "report": Entry("fsapp.cli.report:report", "Figures of a period: calls, service level, agents, campaigns."),
     "web": Entry("fsapp.cli.web:web", "Serve the API over HTTP, and look after its tokens."),

@@ -28,10 +28,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
-    "METADATA", "access_log", "agent_breaks", "agent_sessions", "agent_statuses", "attempts", "call_states", "contacts",
-    "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "flow_ends", "followups",
-    "interactions", "notes", "offers", "quarantine", "queue_stays", "recorder_positions", "surveys", "tags", "tasks",
-    "tickets", "voicemails", "web_tokens",
+    "METADATA", "access_log", "agent_breaks", "agent_sessions", "agent_statuses", "attempts", "call_states",
+    "contacts", "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "erasures",
+    "flow_ends", "followups", "interactions", "notes", "offers", "quarantine", "queue_stays", "recorder_positions",
+    "secrets", "surveys", "tags", "tasks", "tickets", "voicemails", "web_tokens",
 ]
 
 METADATA = MetaData(naming_convention={
@@ -229,6 +229,16 @@ agent_breaks = Table(
     "agent_breaks", METADATA, _id(), _text("session_id"), _text("agent", nullable=False),
     _text("switch", nullable=False), _text("reason"), _real("started_at", nullable=False), _real("ended_at"),
     Index(None, "agent", "started_at"), Index(None, "started_at"),
+)
+
+# Who was erased
+
+erasures = Table(
+    # Keyed hashes (`records.erasures`). `kind`: number, or passing: a call or task that was going on.
+    "erasures", METADATA, _id(), _text("kind", nullable=False), _real("at", nullable=False), Index(None, "kind", "at"),
+)
+secrets = Table(
+    "secrets", METADATA, _text("name", primary_key=True), _text("value", nullable=False),
 )
 
 # The recorder's own

@@ -20,6 +20,7 @@ from fsapp.core.call_state import State, learn
 from fsapp.core.event_rows import Put, put
 from fsapp.records import schema
 from fsapp.records.database import WRITE_LOCK
+from fsapp.records.erasures import Tombstones
 from fsapp.records.upsert import upsert
 
 __all__ = ["Given", "lock", "write_events"]
@@ -42,7 +43,8 @@ def write_events(connection: Connection, events: Sequence[Given], number_of: Cal
     What the database says of a value is raised as it is (sqlalchemy.exc).
     """
     lock(connection)
-    puts = [(given, put(given.event)) for given in events]
+    clean = Tombstones(connection).without([given.event for given in events], number_of)
+    puts = [(given._replace(event=event), put(event)) for given, event in zip(events, clean, strict=True)]
     written: Counter[str] = Counter()
     _write_calls(connection, puts, number_of, written)
     _write_own(connection, [row for _given, one in puts for row in one.rows], number_of, written)

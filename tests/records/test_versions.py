@@ -35,6 +35,8 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
     },
     "0003": {"web_tokens": [{"name": "crm", "hash": "ab12", "may": "write", "made_at": 1.0}]},
     "0004": {"flow_ends": [{"id": "f1", "interaction_id": "u1", "flow": "main", "end": "hung-up", "at": 1.0}]},
+    "0005": {"erasures": [{"id": "ab12", "kind": "number", "at": 1.0}],
+             "secrets": [{"name": "erasures", "value": "x"}]},
 }
 
 

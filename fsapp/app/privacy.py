@@ -1,0 +1,210 @@
+"""One person in all the places where fsapp keeps something: collected into a file, or erased. Asks and prints nothing.
+
+The memory, Redis with the event stream, recordings and voicemails, and the switch's own records of calls on this
+machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+from sqlalchemy import Connection, select
+
+from fsapp import cdr_files, recordings
+from fsapp.core.numbers import normalise
+from fsapp.core.rules import MAIN
+from fsapp.errors import FsappError, RecordingError, RecordsError, StateError
+from fsapp.records import schema
+from fsapp.records.access import looked
+from fsapp.records.database import Database
+from fsapp.records.erasures import Tombstones
+from fsapp.records.person import Person, erase_rows, passing, person, rows_of
+from fsapp.records.writer import lock
+from fsapp.settings import Settings
+from fsapp.sheets.writing import whole_file
+from fsapp.state import person as hot
+from fsapp.state.floor import read_floor
+
+__all__ = ["Erased", "Privacy"]
+
+_PASSING_S = 2 * 24 * 3600
+_STREAM = "events"
+
+
+@dataclass(slots=True)
+class Erased:
+    """What was done, by place, and what could not be reached, a line each."""
+
+    numbers: tuple[str, ...]
+    tables: dict[str, dict[str, int]] = field(default_factory=dict)
+    redis_keys: int = 0
+    events: int = 0
+    recordings: int = 0
+    cdr: int = 0
+    unreached: list[str] = field(default_factory=list)
+
+
+class Privacy:
+    """Works on the stores of `settings`; `region` and `switches` are the centre's. RecordsError and StateError."""
+
+    def __init__(
+        self, settings: Settings, database: Database, client: redis.Redis, *, region: str = "ZZ",
+        switches: Iterable[str] = (MAIN,),
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._client = client
+        self._region = region
+        self._switches = tuple(switches)
+        self._passing: set[str] = set()
+
+    def person(self, number: str) -> Person:
+        return self._database.read(lambda connection: person(connection, number))
+
+    def export(self, who: Person, path: str) -> dict[str, Any]:
+        """Everything of one person in one zip file, which is at `path` when it is whole; its index."""
+        index: dict[str, Any] = {
+            "made_at": time.time(), "numbers": who.numbers, "customer": who.customer, "files": {}, "not_included": []}
+        with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as folded:
+
+            def put(name: str, value: Any, what: str) -> None:
+                folded.writestr(name, json.dumps(value, ensure_ascii=False, indent=1, default=str))
+                index["files"][name] = what
+
+            for table, rows in self._database.read(lambda connection: list(rows_of(connection, who))):
+                put(f"records/{table}.json", rows, f"{len(rows)} rows of the memory")
+            put("redis.json", hot.known(self._client, who.numbers), "contacts, rights, stickiness, tasks")
+            events = [event | {"place": place} for place, event in hot.events_of(self._client, who.numbers)]
+            put("events.json", events, f"{len(events)} events of the stream")
+            self._pack_files(folded, who, index)
+            folded.writestr("index.json", json.dumps(index, ensure_ascii=False, indent=1))
+        return index
+
+    def erase(self, who: Person, by: str) -> Erased:
+        """Erase one person. `by`: who does it, for the access log. What is told later of what was before stays out."""
+        done = Erased(who.numbers)
+        at = time.time()
+        self._erase_redis(who, done)
+        files = self._files_of(who)
+
+        def work(connection: Connection) -> None:
+            lock(connection)
+            again = person(connection, who.numbers[0])
+            tombstones = Tombstones(connection)
+            tombstones.add({*again.numbers, *who.numbers}, {*passing(connection, again, at - _PASSING_S),
+                                                            *self._passing}, at)
+            done.tables = erase_rows(connection, again, at)
+            looked(connection, at=at, who=by, what="erasure", subject=tombstones.hash(who.numbers[0]), how="cli")
+
+        self._database.write(work)
+        # Once more: what was written while the memory was being cleaned.
+        self._erase_redis(who, done)
+        self._erase_files(who, files, done)
+        self._erase_cdr(who, done)
+        done.unreached += [
+            "what other machines have: recordings and the switch's records there; run this command on each of them",
+            "copies that fsapp does not know of: backups, exported files, log files, phones, the trunk's own records"]
+        return done
+
+    def _erase_redis(self, who: Person, done: Erased) -> None:
+        removed = hot.erase(self._client, who.numbers, self._read_until())
+        done.redis_keys += len(removed.keys)
+        done.events += removed.events
+        talking = self._on_the_line(who)
+        self._passing |= removed.passing | talking
+        done.unreached = []
+        if removed.left:
+            done.unreached.append(f"{removed.left} events that `fsapp recorder` has not read yet: it records them "
+                                  "without who it was; erase again afterwards to have them out of the stream")
+        if talking:
+            done.unreached.append(f"{len(talking)} calls that go on: the switch has their numbers until they end, and "
+                                  "an agent who talks may be the customer's then; erase again afterwards")
+
+    def _read_until(self) -> str | None:
+        """How far the recorder has read the stream; None where none has ever run."""
+        table = schema.recorder_positions
+        return self._database.read(lambda connection: connection.execute(
+            select(table.c.place).where(table.c.stream == _STREAM)).scalar())
+
+    def _on_the_line(self, who: Person) -> set[str]:
+        found = set()
+        for switch in self._switches:
+            try:
+                floor = read_floor(self._client, switch)
+            except StateError:
+                continue
+            for call in floor.seen.calls.values():
+                numbers = {call.number, call.called, call.variables.get("fsapp_customer", "")}
+                if any(normalise(number, self._region).key in who.numbers for number in numbers if number):
+                    found.add(call.uuid)
+        return found
+
+    def _files_of(self, who: Person) -> set[str]:
+        """Names of recordings that rows name: of calls under a number that no name has."""
+        def work(connection: Connection) -> set[str]:
+            found = set()
+            for table, rows in rows_of(connection, who):
+                for row in rows:
+                    name = row.get("recording") if table == "interactions" else row.get("file")
+                    if isinstance(name, str):
+                        found.add(name)
+            return found
+
+        return self._database.read(work)
+
+    def _wanted(self, who: Person) -> Any:
+        calls = set(who.calls)
+        return lambda one: one.number in who.numbers or one.call in calls
+
+    def _erase_files(self, who: Person, names: set[str], done: Erased) -> None:
+        folder = self._settings.recordings
+        try:
+            wanted = self._wanted(who)
+            removed = recordings.remove(folder, lambda name, one: name in names or wanted(one))
+        except RecordingError as error:
+            done.unreached.append(f"recordings: {error}")
+            return
+        done.recordings = len(removed.removed)
+        done.unreached += removed.faults
+        missing = names - {file.name for file in removed.removed}
+        if missing:
+            done.unreached.append(
+                f"{len(missing)} recordings that are not in {folder}: on another machine, or gone before")
+
+    def _erase_cdr(self, who: Person, done: Erased) -> None:
+        try:
+            for path in cdr_files.naming(self._settings.cdr, who.numbers):
+                try:
+                    path.unlink()
+                    done.cdr += 1
+                except OSError as error:
+                    done.unreached.append(f"{path}: cannot be removed: {error.strerror}")
+        except RecordsError as error:
+            done.unreached.append(str(error))
+
+    def _pack_files(self, folded: zipfile.ZipFile, who: Person, index: dict[str, Any]) -> None:
+        try:
+            for file in recordings.find(self._settings.recordings, self._wanted(who)):
+                name = f"recordings/{file.name}"
+                try:
+                    with folded.open(name, "w") as to:
+                        recordings.copy(self._settings.recordings, file.name, to)
+                except FileNotFoundError:
+                    continue  # its time was over meanwhile
+                index["files"][name] = f"recording, {file.seconds or '?'} s"
+        except RecordingError as error:
+            index["not_included"].append(f"recordings: {error}")
+        try:
+            for path in cdr_files.naming(self._settings.cdr, who.numbers):
+                name = f"switch/{path.name}"
+                folded.writestr(name, path.read_bytes())
+                index["files"][name] = "the switch's record of a leg"
+        except FsappError as error:
+            index["not_included"].append(str(error))
+        index["not_included"].append("what other machines have: recordings and the switch's records there")

@@ -1,0 +1,206 @@
+"""What the memory holds of one person: which rows of which tables, and what becomes of each when the person is erased.
+
+Rows that figures are made of stay, without who it was; the others go. `HOW` names every table that holds a number or a
+customer, and those whose rows belong to calls or tickets; a test finds one that is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgpack
+from sqlalchemy import ColumnElement, Connection, Table, delete, false, or_, select, update
+
+from fsapp.core.erased import looks_like, maybe_in, names, scrub_state
+from fsapp.records import schema
+
+__all__ = ["HOW", "KEPT", "Person", "erase_rows", "passing", "person", "rows_of"]
+
+_AT_ONCE = 500
+DELETE = None
+Change = Mapping[str, Any] | None  # what the columns become; None: the row goes
+
+# In this order: what belongs to something goes before it.
+HOW: dict[str, Change] = {
+    "decisions": {"trace": None, "facts": None},
+    "queue_stays": {}, "offers": {}, "flow_ends": {},
+    "surveys": {"number": None},
+    "notes": DELETE,
+    "followups": {"payload": None, "error": None},
+    "dispositions": {"contact": None, "note": None},
+    "attempts": {"number": None, "customer_id": None, "contact": None},
+    "customer_events": {"number": None, "customer_id": None},
+    "voicemails": DELETE,
+    "contacts": DELETE,
+    "tasks": {"number": None, "customer_id": None, "contact": None, "note": None},
+    "tickets": {"number": None, "customer_id": None, "subject": None, "fields": None},
+    "interactions": {"number": None, "customer_id": None, "name": None, "contact": None, "recording": None,
+                     "subject": None, "fields": None},
+    "access_log": {"number": None},
+    "tags": DELETE,
+    "customer_numbers": DELETE,
+    "customers": DELETE,
+}
+# Looked after by `erase_rows` itself, or about nobody.
+KEPT = ("call_states", "quarantine", "erasures", "secrets", "recorder_positions", "agent_statuses", "agent_sessions",
+        "agent_breaks", "web_tokens")
+
+
+class Person(NamedTuple):
+    """One person: the numbers, the customer's id if it is one, the ids of calls and tickets."""
+
+    numbers: tuple[str, ...]
+    customer: str | None
+    calls: tuple[str, ...]
+    tickets: tuple[str, ...]
+
+
+def person(connection: Connection, number: str) -> Person:
+    """Whose `number` (E.164) it is: all of the customer's numbers, or this one."""
+    owned = schema.customer_numbers
+    customer = connection.execute(select(owned.c.customer_id).where(owned.c.number == number)).scalar()
+    numbers = [number]
+    if customer is not None:
+        numbers += connection.execute(select(owned.c.number).where(
+            owned.c.customer_id == customer, owned.c.number != number).order_by(owned.c.place)).scalars()
+    found = Person(tuple(numbers), customer, (), ())
+    calls = connection.execute(select(schema.interactions.c.id).where(_own(schema.interactions, found))).scalars().all()
+    tickets = connection.execute(select(schema.tickets.c.id).where(_own(schema.tickets, found))).scalars().all()
+    return found._replace(calls=tuple(calls), tickets=tuple(tickets))
+
+
+def rows_of(connection: Connection, who: Person) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Every table of HOW with the person's rows in it; those without any are left out."""
+    for name in HOW:
+        table = schema.METADATA.tables[name]
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for condition in _conditions(table, who):
+            for row in connection.execute(select(table).where(condition)).mappings():
+                rows.setdefault(tuple(row[column.name] for column in table.primary_key), dict(row))
+        if rows:
+            yield name, list(rows.values())
+
+
+def passing(connection: Connection, who: Person, since: float) -> list[str]:
+    """Ids of calls and tasks of the person of which something may still be told: not ended by `since`, or open."""
+    calls, tasks = schema.interactions, schema.tasks
+    found = list(connection.execute(select(calls.c.id).where(
+        _own(calls, who), or_(calls.c.ended_at.is_(None), calls.c.ended_at >= since))).scalars())
+    found += connection.execute(select(tasks.c.id).where(
+        _own(tasks, who), or_(tasks.c.closed_at.is_(None), tasks.c.closed_at >= since))).scalars()
+    return found
+
+
+def erase_rows(connection: Connection, who: Person, at: float) -> dict[str, dict[str, int]]:
+    """Take the person out of the memory, within the transaction: by table how many rows went, or lost who it was."""
+    done: dict[str, dict[str, int]] = {}
+    states = _erase_states(connection, who)
+    quarantined = _erase_quarantined(connection, who)
+    called = update(schema.interactions).where(schema.interactions.c.called.in_(who.numbers)).values(called=None)
+    for some in _pages(who.calls):
+        connection.execute(called.where(schema.interactions.c.id.in_(some)))
+    log = schema.access_log
+    connection.execute(update(log).where(log.c.subject.in_(who.numbers)).values(subject=None))
+    _close_tasks(connection, who, at)
+    for name, change in HOW.items():
+        table = schema.METADATA.tables[name]
+        if change == {}:
+            continue
+        count = 0
+        for condition in _conditions(table, who):
+            statement = delete(table) if change is None else update(table).values(**change)
+            count += max(0, connection.execute(statement.where(condition)).rowcount)
+        if count:
+            done[name] = {"deleted" if change is None else "anonymous": count}
+    if states:
+        done["call_states"] = {"anonymous": states}
+    if quarantined:
+        done["quarantine"] = {"deleted": quarantined}
+    return done
+
+
+def _conditions(table: Table, who: Person) -> Iterator[ColumnElement[bool]]:
+    """Which rows are the person's, as conditions that indexes answer, none with too many values."""
+    if table.name == "customers":
+        yield table.c.id == who.customer if who.customer else false()
+        return
+    if table.name == "tags":
+        for kind, ids in (("customer", [who.customer] if who.customer else []), ("interaction", who.calls),
+                          ("ticket", who.tickets)):
+            for some in _pages(ids):
+                yield (table.c.kind == kind) & table.c.subject_id.in_(some)
+        return
+    if "number" in table.c or "customer_id" in table.c:
+        yield _own(table, who)
+    if table.name == "access_log":
+        yield table.c.subject.in_(who.numbers)
+    if "contact" in table.c and table.name == "dispositions":
+        for number in who.numbers:
+            yield table.c.contact.like(f"%/{number}")
+    for column, ids in (("interaction_id", who.calls), ("ticket_id", who.tickets)):
+        if column in table.c and table.name not in ("interactions", "attempts", "voicemails", "customer_events"):
+            for some in _pages(ids):
+                yield table.c[column].in_(some)
+
+
+def _own(table: Table, who: Person) -> ColumnElement[bool]:
+    found = []
+    if "number" in table.c:
+        found.append(table.c.number.in_(who.numbers))
+    if "customer_id" in table.c and who.customer:
+        found.append(table.c.customer_id == who.customer)
+    return or_(*found) if found else false()
+
+
+def _close_tasks(connection: Connection, who: Person, at: float) -> None:
+    """Open ones end; and no later word on one counts any more."""
+    table = schema.tasks
+    connection.execute(update(table).where(_own(table, who), table.c.closed_at.is_(None)).values(
+        state="cancelled", why="erased", closed_at=at, changed_at=at))
+    connection.execute(update(table).where(_own(table, who)).values(told="9"))
+
+
+def _erase_states(connection: Connection, who: Person) -> int:
+    """States of the person's calls, and of their legs on other switches."""
+    table = schema.call_states
+    count, legs = 0, list(who.calls)
+    numbers = set(who.numbers)
+    while legs:
+        some, legs = legs[:_AT_ONCE], legs[_AT_ONCE:]
+        for call, packed in connection.execute(select(table.c.id, table.c.state).where(table.c.id.in_(some))).all():
+            state = msgpack.unpackb(packed, strict_map_key=False)
+            if call in who.calls:
+                legs += [leg for leg in state.get("homes", ()) if leg not in who.calls]
+            # Whatever number there is in the state of a call of the person's is written in some way of theirs.
+            clean = scrub_state(state, lambda number: looks_like(number, numbers))
+            connection.execute(update(table).where(table.c.id == call).values(state=msgpack.packb(clean)))
+            count += 1
+    return count
+
+
+def _erase_quarantined(connection: Connection, who: Person) -> int:
+    table = schema.quarantine
+    numbers = set(who.numbers)
+    gone = []
+    for place, payload in connection.execute(select(table.c.place, table.c.event)):
+        if _named_in(payload, numbers):
+            gone.append(place)
+    for some in _pages(gone):
+        connection.execute(delete(table).where(table.c.place.in_(some)))
+    return len(gone)
+
+
+def _named_in(payload: bytes, numbers: Iterable[str]) -> bool:
+    try:
+        event = msgpack.unpackb(payload, strict_map_key=False)
+    except (ValueError, TypeError, msgpack.UnpackException):
+        event = None
+    return isinstance(event, dict) and names(event, numbers) or (
+        not isinstance(event, dict) and maybe_in(payload, numbers))
+
+
+def _pages(values: Sequence[str] | Iterable[str]) -> Iterator[Sequence[str]]:
+    some = list(values)
+    for place in range(0, len(some), _AT_ONCE):
+        yield some[place: place + _AT_ONCE]
