@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from fsapp.core.tag_model import LEAST, MAX_BYTES, Learnt, TagModel, features, from_json, to_json
 from fsapp.errors import TaggingError
+from fsapp.log import get_logger
 
-__all__ = ["EXTRA", "Example", "Measured", "installed", "load", "save", "train"]
+__all__ = ["EXTRA", "Example", "Measured", "ModelFile", "installed", "load", "save", "train"]
 
 EXTRA = "fsapp[tags]"
 MIN_EXAMPLES = 100      # interactions with a note and a tag that a person gave
@@ -29,6 +30,7 @@ MIN_PRECISION = 0.6     # a tag whose suggestions were wrong more often is not s
 MIN_SEEN = 4            # interactions that a word must be in to count
 _HELD_OUT = 5           # one in so many
 _NEGLIGIBLE = 0.005
+_log = get_logger("tagging")
 
 
 class Example(NamedTuple):
@@ -171,3 +173,32 @@ def load(path: str | Path) -> TagModel | None:
         return from_json(data.decode())
     except ValueError as error:
         raise TaggingError(f"{file} is no model of tags ({error}): run `fsapp tags train`") from None
+
+
+class ModelFile:
+    """The model at `path` as it is now; None where none was learnt, the extra is not there, or it is something else.
+
+    It is read anew when the file has changed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._seen: tuple[int, int] | None = None
+        self._model: TagModel | None = None
+
+    def __call__(self) -> TagModel | None:
+        if not installed():
+            return None
+        try:
+            stat = self._path.stat()
+        except OSError:
+            self._seen, self._model = None, None
+            return None
+        if self._seen != (stat.st_mtime_ns, stat.st_size):
+            try:
+                self._model = load(self._path)
+            except TaggingError as error:
+                _log.warning("tag_model_unreadable", error=str(error))
+                self._model = None
+            self._seen = (stat.st_mtime_ns, stat.st_size)
+        return self._model

@@ -18,6 +18,7 @@ from fsapp.state import snapshot
 from fsapp.state.batch import RulesWatcher
 from fsapp.state.connection import connect
 from fsapp.state.rules import RulesStore, RulesVersion
+from fsapp.tagging import ModelFile
 from fsapp.web.application import make
 from fsapp.web.limits import Limits
 from fsapp.web.parts import Parts
@@ -49,7 +50,8 @@ class WebProcess:
                            settings.pop_lookup_s)
         self.parts = Parts(
             self._database, self._client, lambda: self.rules, TokenBook(self._database),
-            Limits(settings.web_rate, max(1.0, settings.web_rate * _BURST_S)), reader, self._pops)
+            Limits(settings.web_rate, max(1.0, settings.web_rate * _BURST_S)), reader, self._pops,
+            ModelFile(settings.tag_model))
         self.server = WebServer(settings.web_listen, make(self.parts), "FSAPP_WEB_LISTEN")
         self.health = HealthServer(settings.web_http, self._faults, "FSAPP_WEB_HTTP")
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 
 from fsapp.web import asking, faults
+from fsapp.web.after_call import routes as after_call
 from fsapp.web.customers import routes as customers
 from fsapp.web.interactions import routes as interactions
 from fsapp.web.parts import NAME, Parts
 from fsapp.web.popping import routes as popping
+from fsapp.web.tickets import routes as tickets
 
 __all__ = ["ROUTES", "make"]
 
-ROUTES: tuple[Blueprint, ...] = (customers, interactions, popping)  # each below /api
+ROUTES: tuple[Blueprint, ...] = (customers, interactions, popping, after_call, tickets)  # each below /api
 
 
 def make(parts: Parts) -> Flask:

@@ -9,6 +9,7 @@ import redis
 from flask import current_app
 
 from fsapp.core.rules import Rules
+from fsapp.core.tag_model import TagModel
 from fsapp.errors import RulesError
 from fsapp.records.database import Database
 from fsapp.web.limits import Limits
@@ -23,7 +24,7 @@ NAME = "fsapp"
 
 @dataclass(frozen=True)
 class Parts:
-    """`rules` says which rules are in force, None while none are known."""
+    """`rules` says which rules are in force, None while none are known; `tag_model` what has been learnt of tags."""
 
     database: Database
     client: redis.Redis
@@ -32,6 +33,7 @@ class Parts:
     limits: Limits
     pop_reader: PopReader
     pops: Pops
+    tag_model: Callable[[], TagModel | None] = lambda: None
 
     def need_rules(self) -> Rules:
         """RulesError where there are none."""

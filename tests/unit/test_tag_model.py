@@ -128,6 +128,22 @@ def test_without_the_extra_it_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
         tagging.train(_examples(300), 5.0)
 
 
+def test_a_model_that_changes_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagging, "installed", lambda: True)
+    path = tmp_path / "tags.json"
+    current = tagging.ModelFile(path)
+    assert current() is None
+    tagging.save(MODEL, path)
+    assert current() == MODEL and current() is current(), "read once"
+    path.write_text("something else")
+    assert current() is None
+    path.unlink()
+    assert current() is None
+    tagging.save(MODEL, path)
+    monkeypatch.setattr(tagging, "installed", lambda: False)
+    assert current() is None, "without the extra it is off"
+
+
 def test_a_model_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "var" / "tags.json"
     assert tagging.load(path) is None
