@@ -26,6 +26,7 @@ __all__ = [
 NUMBER = "{number}"  # in a route: the digits of the number, without its plus
 DEFAULT_ROUTE = f"sofia/gateway/trunk/{NUMBER}"
 DEFAULT_RING_S = 30
+DEFAULT_CALLBACKS_A_DAY = 5
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 
 
@@ -45,6 +46,7 @@ class Dialling:
     """How customers are called. `route`: the dial string, with NUMBER in it. `regions` (ISO 3166): those called.
 
     `do_not_call`: names of lists. `schedule`: the name of that in which customers are called, None: at any time.
+    `callbacks_a_day`: how many callbacks one number gets within 24 hours, whoever asks for them.
     """
 
     route: str = DEFAULT_ROUTE
@@ -52,6 +54,7 @@ class Dialling:
     do_not_call: tuple[str, ...] = ()
     schedule: str | None = None
     ring_s: int = DEFAULT_RING_S
+    callbacks_a_day: int = DEFAULT_CALLBACKS_A_DAY
 
 
 def dialling_from(document: Mapping[str, Any]) -> Dialling:
@@ -60,6 +63,7 @@ def dialling_from(document: Mapping[str, Any]) -> Dialling:
     return Dialling(
         spec.get("route", DEFAULT_ROUTE), tuple(spec.get("regions", ())) or (document["centre"]["region"],),
         tuple(spec.get("do_not_call", ())), spec.get("schedule"), spec.get("ring_s", DEFAULT_RING_S),
+        spec.get("callbacks_a_day", DEFAULT_CALLBACKS_A_DAY),
     )
 
 
@@ -73,7 +77,8 @@ def refusal(
         return Refusal.PREMIUM
     if number.e164 is None or not _E164.match(number.e164):
         return Refusal.NONSENSE
-    if number.e164 in ours:
+    # Exchanges leave out digits too many: behind one of ours they lead back to us.
+    if any(number.e164.startswith(one) for one in ours):
         return Refusal.OURS
     parsed = phonenumbers.parse(number.e164, None)
     # Codes that several countries share are told apart by the number; those of no country (satellites) have none.

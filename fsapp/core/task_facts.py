@@ -34,11 +34,12 @@ class Meant(NamedTuple):
     new: Task | None = None
     place: str = ""
     at: datetime | None = None
+    a_day: int | None = None
 
     def change(self, tasks: Sequence[Task]) -> Changed:
         """The customer's tasks afterwards; the same fact a second time changes nothing."""
         if self.new is not None:
-            return made(tasks, self.new)
+            return made(tasks, self.new, self.a_day)
         assert self.at is not None
         return reached(tasks, self.place, self.at)
 
@@ -58,7 +59,9 @@ def meant_by(fact: Mapping[str, Any], rules: Rules, now: datetime, came_at: date
     at = datetime.fromtimestamp(float(fact.get("at", 0)), UTC)
     if kind == LOST:
         new = _lost(fact, place, rules, at, came_at)
-        return Meant(new.number, new) if new is not None and new.expires_at > now else None
+        if new is None or new.expires_at <= now:
+            return None
+        return Meant(new.number, new, a_day=rules.dialling.callbacks_a_day)
     return Meant(number, place=place.id, at=at)
 
 

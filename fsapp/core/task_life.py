@@ -27,6 +27,7 @@ __all__ = [
 ASKED = frozenset({TaskKind.REQUESTED, TaskKind.LOST})
 KEPT = 50  # tasks of one customer that are remembered, those that are over included
 _LATER_S = 300  # until a try that failed on our side, and so does not count, is made again
+_DAY = timedelta(days=1)
 
 
 class Changed(NamedTuple):
@@ -54,17 +55,20 @@ def hours_of(place: Stage | Line | None, rules: Rules) -> tuple[Schedule, ...]:
     return tuple(rules.schedules[name] for name in names if name in rules.schedules)
 
 
-def made(tasks: Sequence[Task], new: Task) -> Changed:
+def made(tasks: Sequence[Task], new: Task, a_day: int | None = None) -> Changed:
     """Add a task. A callback there is already for this place stays as it is, and is the one: asking twice asks once.
 
     A caller's own request takes the place of a callback for a lost call, and keeps the earlier of the two places. One
-    that was made before, by its id, is not made again, even if it is over.
+    that was made before, by its id, is not made again, even if it is over. `a_day`: how many callbacks a number gets
+    within 24 hours; one more is not made (the task is None): anybody can ask for anybody's number.
     """
     again = next((old for old in tasks if old.id == new.id), None)
     if again is not None:
         return Changed(tuple(tasks), again)
     same = next((old for old in tasks if old.open and old.kind in ASKED and old.place == new.place), None)
     if new.kind not in ASKED or same is None:
+        if new.kind in ASKED and a_day is not None and _asked_since(tasks, new.made_at - _DAY) >= a_day:
+            return Changed(tuple(tasks), None)
         return Changed(bounded((*tasks, new)), new, (_told(new, "made", new.made_at),))
     if same.kind is TaskKind.LOST and new.kind is TaskKind.REQUESTED and same.call is None:
         earlier = same.since is not None and (new.since is None or same.since < new.since)
@@ -164,6 +168,11 @@ def assigned(tasks: Sequence[Task], id_: str, agent: str | None, group: str | No
         return Changed(tuple(tasks), None)
     task = replace(task, agent=agent, group=group)
     return Changed(_with(tasks, task), task, (_told(task, "assigned", now),))
+
+
+def _asked_since(tasks: Iterable[Task], at: datetime) -> int:
+    """Callbacks made since then for which the customer's phone has rung, or may ring still."""
+    return sum(1 for task in tasks if task.kind in ASKED and task.made_at > at and (task.open or task.tries))
 
 
 def _ended(

@@ -208,6 +208,7 @@ class Dial(Table):
     do_not_call: list[Name] = []
     schedule: Name | None = None
     ring_s: Annotated[int, Field(ge=15, le=120)] | None = None
+    callbacks_a_day: Annotated[int, Field(ge=1, le=40)] | None = None
 
 
 Rings = create_model("Rings", __base__=Table, **{

@@ -76,13 +76,13 @@ class _With(NamedTuple):
 
 class FlowRunner:
     """`write` takes an event; `lookup` asks an address for a JSON object within so many seconds and never raises;
-    `keep` keeps a callback that a caller has asked for, and never raises; `earlier` gives the rules of an earlier
-    version, None where they are not kept.
+    `keep` keeps a callback that a caller has asked for, so many a day for a number, and never raises; `earlier` gives
+    the rules of an earlier version, None where they are not kept.
     """
 
     def __init__(
         self, write: Callable[[dict[str, Any]], None], lookup: Callable[[str, float], Answer | Failed],
-        keep: Callable[[Task], Noted | Already | Failed], earlier: Callable[[int], Rules | None],
+        keep: Callable[[Task, int], Noted | Already | Refused | Failed], earlier: Callable[[int], Rules | None],
     ) -> None:
         self._write = write
         self._lookup = lookup
@@ -197,7 +197,8 @@ class FlowRunner:
         if place is not None:
             found = self._request(requested(
                 event_id(now.timestamp(), random.getrandbits(48)), action.number, place, arrival.call, rules,
-                since=since, now=now, queue=arrival.queue, language=state.language or ""))
+                since=since, now=now, queue=arrival.queue, language=state.language or ""),
+                rules.dialling.callbacks_a_day)
         outcome = type(found).__name__.lower()
         CALLBACKS_ASKED.labels(outcome).inc()
         self._event(arrival, "callback_asked", flow=state.flow or None, block=state.block, place=action.place,

@@ -14,7 +14,7 @@ from flow_centre import FLOW_NUMBER, at, press
 from lab_centre import DOCUMENT, Centre, Joined, scenario
 from lab_ends import until
 
-from fsapp.core.task import Task, TaskKind
+from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
 from fsapp.core.task_life import made
 from fsapp.lab.channel import Channel
 from fsapp.lab.clock import Clock
@@ -133,6 +133,21 @@ def test_a_number_that_is_not_called_becomes_no_task(
         call.press(keys)
     until(lambda: stays(joined, call), "the caller waits for somebody")
     assert all_tasks(centre) == []
+
+
+def test_nobody_has_a_number_called_again_and_again(centre: Centre, switch: Switch, joined: Joined) -> None:
+    now, kept = datetime.now(UTC), Tasks(centre.client)
+    for id_ in "12345":
+        talked = Task(id_, TaskKind.REQUESTED, OTHER, "helpdesk", now, now + timedelta(hours=1), now, tries=(
+            Try(f"c{id_}", now, TryOutcome.TALKED),), state=TaskState.DONE, closed_at=now)
+        kept.change(OTHER, lambda known, talked=talked: made(known, talked))
+    call = switch.call("anonymous", FLOW_NUMBER)
+    type_(call, "callback-enter", "0641234567#")
+    type_(call, "callback-confirm", "1")
+    told(call, "callback-refused")
+    assert [task.id for task in tasks(centre, OTHER)] == list("12345")
+    [asked] = [one for one in centre.events() if one["type"] == "callback_asked"]
+    assert asked["outcome"] == "refused"
 
 
 @pytest.mark.parametrize("step", ["before", "confirm", "enter", "noted"])

@@ -14,7 +14,7 @@ DIALLING = Dialling(regions=("RS", "HU"), do_not_call=("do-not-call", "gone"))
     ("+381601234567", None), ("0601234567", None), ("+36301234567", None),
     ("", Refusal.ANONYMOUS), ("anonymous", Refusal.ANONYMOUS),
     ("0900123456", Refusal.PREMIUM),
-    ("+381115550100", Refusal.OURS),
+    ("+381115550100", Refusal.OURS), ("01155501001", Refusal.OURS), ("0115550100999", Refusal.OURS),
     ("+38640123456", Refusal.FOREIGN), ("+881612345678", Refusal.FOREIGN), ("+12025550123", Refusal.FOREIGN),
     ("+381601234568", Refusal.DO_NOT_CALL), ("+38122612345", Refusal.DO_NOT_CALL),
     ("112", Refusal.NONSENSE), ("1001", Refusal.NONSENSE), ("12;rm", Refusal.NONSENSE), ("++", Refusal.NONSENSE),

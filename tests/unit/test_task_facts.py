@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from fsapp.core import task_life
 from fsapp.core.rules import Rules
-from fsapp.core.task import Task, TaskKind, TaskState
+from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
 from fsapp.core.task_facts import meant_by
 from fsapp.rules import load_folder
 
@@ -104,6 +105,14 @@ def test_however_often_it_is_told_it_is_one_task() -> None:
     second_call = meant_by(fact(id="m2:left"), RULES, AT)
     assert second_call.change(first.tasks).events == ()
     assert second_call.change(over.tasks).task.open
+
+
+def test_who_gives_up_again_and_again_is_not_called_as_often() -> None:
+    known: tuple[Task, ...] = ()
+    for number in range(10):
+        known = meant_by(fact(id=f"m{number}:left"), RULES, AT).change(known).tasks
+        known = tuple(replace(one, state=TaskState.DONE, tries=(Try(one.id, AT, TryOutcome.TALKED),)) for one in known)
+    assert len(known) == RULES.dialling.callbacks_a_day == 5
 
 
 @pytest.mark.parametrize("type_", ["call_answered", "talk_ended"])

@@ -47,6 +47,18 @@ def test_a_request_takes_over_the_place_of_a_lost_call():
     assert changed.task.since == lost.since
 
 
+def test_a_number_gets_so_many_callbacks_a_day_whoever_asks_for_them():
+    dialled, unneeded = (one(TryOutcome.TALKED),), task("t0", state=TaskState.CANCELLED, why="got-through")
+    known = (unneeded, task("t1", state=TaskState.DONE, tries=dialled),
+             task("t2", TaskKind.LOST, state=TaskState.FAILED, tries=dialled), task("t3", place="vip"))
+    for kind in task_life.ASKED:
+        assert task_life.made(known, task("t4", kind), 3) == task_life.Changed(known, None)
+        assert task_life.made(known, task("t4", kind), 4).task.id == "t4"
+        assert task_life.made(known, task("t4", kind, made_at=NOW + timedelta(days=1, seconds=1)), 3).task.id == "t4"
+    assert task_life.made(known, task("t4", TaskKind.AGAIN), 3).task.id == "t4"
+    assert task_life.made(known, task("t4", place="vip"), 3).task.id == "t3"
+
+
 def test_what_an_agent_plans_does_not_hang_on_what_callers_ask():
     changed = task_life.made((task("t1", TaskKind.AGAIN),), task("t2"))
     assert [found.id for found in changed.tasks] == ["t1", "t2"]
