@@ -5,10 +5,10 @@ A msgpack list of maps, in which what is as it mostly is is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgpack
 
@@ -19,6 +19,8 @@ __all__ = ["pack_tasks", "shown", "unpack_tasks"]
 
 _TIMES = frozenset({"due_at", "expires_at", "made_at", "since", "closed_at"})
 _DEFAULTS = {field.name: field.default for field in fields(Task)}
+_IS = {name: kind for name, kind in get_type_hints(Task).items() if name != "tries"}
+_IS_OF_TRY = get_type_hints(Try) | {"talked_s": float | int}
 
 
 def pack_tasks(tasks: Iterable[Task]) -> bytes:
@@ -52,11 +54,22 @@ def _unpacked(number: str, found: dict[str, Any]) -> Task:
     known |= {name: datetime.fromtimestamp(known[name], UTC) for name in _TIMES if known.get(name) is not None}
     known["kind"] = TaskKind(known["kind"])
     known["state"] = TaskState(known.get("state", TaskState.OPEN))
-    known["tries"] = tuple(
-        Try(str(id_), datetime.fromtimestamp(at, UTC), TryOutcome(outcome), *more)
-        for id_, at, outcome, *more in known.get("tries", ())
-    )
-    return Task(number=number, **known)
+    known["tries"] = tuple(_try(*one) for one in known.get("tries", ()))
+    return Task(number=number, **_looked_at(known, _IS))
+
+
+def _try(id_: object, at: float, outcome: str, *more: Any) -> Try:
+    found = Try(str(id_), datetime.fromtimestamp(at, UTC), TryOutcome(outcome), *more)
+    _looked_at(found._asdict(), _IS_OF_TRY)
+    return found
+
+
+def _looked_at(found: dict[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """The same. TypeError where a value is of another kind: one odd record must not stop those who read all of them."""
+    for name, kind in kinds.items():
+        if name in found and not isinstance(found[name], kind):
+            raise TypeError(f"{name} is {found[name]!r:.40}")
+    return found
 
 
 def shown(tasks: tuple[Task, ...], visibility: Visibility) -> tuple[Task, ...]:

@@ -1,15 +1,27 @@
 """Tasks in Redis: changed at once, found by when they are due, and nothing open that is not found."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgpack
+import pytest
 
 from fsapp.core import task_life
+from fsapp.core.callbacks import planned
+from fsapp.core.floor import Seen
+from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
+from fsapp.core.task_rows import task_row
+from fsapp.rules import load_folder
 from fsapp.state import keys
+from fsapp.state.contacts import Visibility
+from fsapp.state.known import UNREADABLE
 from fsapp.state.store import Store
-from fsapp.state.task_record import pack_tasks, unpack_tasks
+from fsapp.state.task_record import pack_tasks, shown, unpack_tasks
 from fsapp.state.tasks import Tasks
 
+RULES = Rules.from_document(load_folder(Path(__file__).parents[2] / "conf" / "rules"))
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -73,6 +85,25 @@ def test_garbage_is_nothing_and_the_lists_are_cleaned(redis_client):
     assert Store(redis_client).facts("+381601234567").tasks == ()
     put(tasks, task("t2"))
     assert [found.id for found in tasks.due(NOW)] == ["t2"]
+
+
+@pytest.mark.parametrize("name", sorted(field.name for field in fields(Task) if field.name != "number"))
+@pytest.mark.parametrize("odd", [
+    None, 5, -1, 1e308, float("nan"), "x", b"\xff", [], {}, [1], [[1, 2, "busy", 3, [], {}, "x"]], True, "${x}\n"])
+def test_what_is_read_is_a_task_or_nothing(name, odd):
+    """Whoever reads the tasks of all customers must not stop at one."""
+    good = task("t1", agent="1004", since=NOW, base_score=5, tries=(Try("c1", NOW, TryOutcome.BUSY),))
+    [written] = msgpack.unpackb(pack_tasks([good]))
+    try:
+        found = unpack_tasks(good.number, msgpack.packb([written | {name: odd}]))
+    except UNREADABLE:
+        return
+    shown(found, Visibility.parse(None))
+    planned(found, {}, Seen(), RULES, "main", NOW)
+    task_life.tried(found, found[0].id, Try("c2", NOW, TryOutcome.BUSY), RULES)
+    task_life.expired(found, NOW)
+    task_row(found[0], RULES, NOW)
+    assert unpack_tasks(good.number, pack_tasks(found)) == found
 
 
 def test_a_task_put_off_is_found_later(redis_client):
