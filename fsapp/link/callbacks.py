@@ -41,7 +41,6 @@ _DUTY = 20        # reading what is due, and planning, each take a twentieth of 
 _GONE_S = 5.0     # the switch's tables of calls may be behind its events
 _MADE_S = 15.0    # until a call that was asked for is there, or will not be
 _REST_S, _MOST_REST_S = 5.0, 300.0  # after a call that came to no agent
-_MOST = 10_000
 _API_S = 2.0
 _STOP_S = 1.0
 _log = get_logger("callbacks")
@@ -201,7 +200,7 @@ class Callbacks:
         if time.monotonic() < self._read_at:
             return
         began = time.monotonic()
-        due = {task.id: task for task in self._tasks.due(now, _MOST)}
+        due = {task.id: task for task in self._tasks.due(now)}
         for one in self._standing.values():
             if one.task not in due:
                 due |= {task.id: task for task in self._tasks.of(one.number) if task.id == one.task}

@@ -19,7 +19,7 @@ from fsapp.state.contacts import Visibility
 from fsapp.state.known import UNREADABLE
 from fsapp.state.store import Store
 from fsapp.state.task_record import pack_tasks, shown, unpack_tasks
-from fsapp.state.tasks import Tasks
+from fsapp.state.tasks import Tasks, member_of
 
 RULES = Rules.from_document(load_folder(Path(__file__).parents[2] / "conf" / "rules"))
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -49,6 +49,18 @@ def test_due_tasks_are_found_and_others_are_not(redis_client):
     assert [found.id for found in tasks.due(NOW)] == ["first", "second"]
     assert [found.id for found in tasks.every()] == ["first", "second", "later"]
     assert [found.id for found in Store(redis_client).facts("+381601234567").tasks] == ["later", "second"]
+
+
+def test_ten_thousand_that_nobody_calls_hide_none(redis_client):
+    """Of a file, say, for a stage where nobody works today."""
+    idle, pipeline = NOW - timedelta(hours=1), redis_client.pipeline(transaction=False)
+    for one in range(10_001):
+        pipeline.zadd(keys.TASKS_OPEN, {member_of(f"+38165{one:07}", "idle"): idle.timestamp()})
+        pipeline.set(keys.tasks(f"+38165{one:07}"), pack_tasks([task("idle", f"+38165{one:07}", due_at=idle)]))
+    pipeline.execute()
+    tasks = Tasks(redis_client)
+    put(tasks, task("asked-for"))
+    assert tasks.due(NOW)[-1].id == "asked-for"
 
 
 def test_what_is_over_is_kept_for_a_while(redis_client):
