@@ -10,11 +10,13 @@ import click
 
 from fsapp.cli.author import author
 from fsapp.cli.memory import open_memory
-from fsapp.core.clean import clean_number
+from fsapp.core.clean import clean_number, clean_text
 from fsapp.core.numbers import normalise
 from fsapp.errors import CustomersError
 
 __all__ = ["pop"]
+
+_WIDEST = 1000
 
 
 @click.command()
@@ -47,7 +49,7 @@ def pop(obj: Any, number: str, contact: str | None, outside: bool, as_json: bool
         connection, at=at, who=f"cli:{author()}", what="pop", subject=customer, number=key, customer_id=customer,
         how="cli"))
     if not as_json:
-        click.echo("\n".join(_lines(found)))
+        click.echo("\n  ".join(clean_text(line, _WIDEST) for line in _lines(found)))
     said = reader.outside(key) if outside else None
     if as_json:
         click.echo(json.dumps({**found, **({"outside": said} if said else {})}, ensure_ascii=False))
@@ -60,14 +62,14 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['number']}  {found['name'] or 'nobody we know'}{vip}"]
     responsible = found["responsible"]
     if responsible:
-        lines.append(f"  belongs to agent {responsible['agent']} ({responsible['name']}), by {responsible['because']}")
+        lines.append(f"belongs to agent {responsible['agent']} ({responsible['name']}), by {responsible['because']}")
     if found["tags"]:
-        lines.append(f"  tags: {', '.join(found['tags'])}")
-    lines += [f"  open ticket {one['id']}: {one['subject'] or ''}" for one in found["tickets"]]
-    lines += [f"  {(one['started_at'] or '')[:16]}  {one['channel']}  {one['outcome'] or ''}  {one['agent'] or ''}"
+        lines.append(f"tags: {', '.join(found['tags'])}")
+    lines += [f"open ticket {one['id']}: {one['subject'] or ''}" for one in found["tickets"]]
+    lines += [f"{(one['started_at'] or '')[:16]}  {one['channel']}  {one['outcome'] or ''}  {one['agent'] or ''}"
               for one in found["interactions"]]
-    lines += [f"  note of {(one['at'] or '')[:16]}: {' / '.join(one['text'].splitlines())}" for one in found["notes"]]
+    lines += [f"note of {(one['at'] or '')[:16]}: {' / '.join(one['text'].splitlines())}" for one in found["notes"]]
     if found["contact"]:
         form = found["contact"]["fields"].items()
-        lines += [f"  {name}: {' / '.join(str(value).splitlines())}" for name, value in form]
-    return lines + [f"  without: {fault}" for fault in found["faults"]]
+        lines += [f"{name}: {' / '.join(str(value).splitlines())}" for name, value in form]
+    return lines + [f"without: {fault}" for fault in found["faults"]]

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from fsapp.cli.author import author
 from fsapp.cli.customer_files import export, import_
 from fsapp.cli.customer_pop import pop
+from fsapp.cli.customer_timeline import timeline_command
 from fsapp.cli.memory import open_memory
 from fsapp.core.clean import clean_number, clean_text
 from fsapp.core.customer import read_draft, read_note, read_number, read_tag
@@ -27,7 +28,7 @@ from fsapp.records.customers import CUSTOMER, Customer
 from fsapp.records.notes import add_note, add_tags, remove_tag
 from fsapp.records.shapes import customer_shape, time_shape
 
-__all__ = ["customers", "find_customer", "looker", "rules_in_force"]
+__all__ = ["customers", "find_customer", "is_id", "looker", "region_for", "rules_in_force"]
 
 T = TypeVar("T")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -42,6 +43,7 @@ def customers() -> None:
 customers.add_command(import_)
 customers.add_command(export)
 customers.add_command(pop)
+customers.add_command(timeline_command)
 
 def _details(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say something of a customer."""
@@ -66,7 +68,7 @@ def _details(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_obj
 def add(obj: Any, number: str, as_json: bool, **details: Any) -> None:
     """Make a customer with this NUMBER."""
-    draft = read_draft({**_given(details), "numbers": [number]}, _region(obj, number))
+    draft = read_draft({**_given(details), "numbers": [number]}, region_for(obj, number))
     _say(_write(obj, lambda connection: kept.create(connection, draft, by=author(), at=time.time())), as_json)
 
 
@@ -76,7 +78,7 @@ def add(obj: Any, number: str, as_json: bool, **details: Any) -> None:
 @click.pass_obj
 def show(obj: Any, whom: str, as_json: bool) -> None:
     """One customer: name, numbers, VIP, language, fields, tags."""
-    region = _region(obj, whom)
+    region = region_for(obj, whom)
     at = time.time()
 
     def work(connection: Connection) -> Customer:
@@ -102,7 +104,7 @@ def set_(
     **details: Any,
 ) -> None:
     """Change what is given, and nothing else."""
-    region = _region(obj, whom, *more, *fewer)
+    region = region_for(obj, whom, *more, *fewer)
     given = {**_given(details), **dict.fromkeys(clear)}
     draft = read_draft(given, region)
     adding = [read_number(number, region) for number in more]
@@ -134,7 +136,7 @@ def set_(
 @click.pass_obj
 def note(obj: Any, whom: str, text: str, as_json: bool) -> None:
     """Write a note on a customer; its lines are kept."""
-    region, cleaned = _region(obj, whom), read_note(text)
+    region, cleaned = region_for(obj, whom), read_note(text)
     at = time.time()
     made = _write(obj, lambda connection: add_note(
         connection, cleaned, author(), at, customer=find_customer(connection, whom, region).id))
@@ -150,7 +152,7 @@ def note(obj: Any, whom: str, text: str, as_json: bool) -> None:
 @click.pass_obj
 def tag(obj: Any, whom: str, tag: str, remove: bool, as_json: bool) -> None:
     """Tag a customer, or take a tag away. Tags are in small letters."""
-    region, cleaned = _region(obj, whom), read_tag(tag)
+    region, cleaned = region_for(obj, whom), read_tag(tag)
 
     def work(connection: Connection) -> Customer:
         found = find_customer(connection, whom, region)
@@ -173,7 +175,7 @@ def merge(obj: Any, whom: str, other: str, as_json: bool) -> None:
 
     OTHER, a number or id, is no more then; this cannot be undone. What the first one has stays, gaps are filled.
     """
-    region = _region(obj, whom, other)
+    region = region_for(obj, whom, other)
 
     def work(connection: Connection) -> Customer:
         one, two = (find_customer(connection, each, region).id for each in (whom, other))
@@ -189,7 +191,7 @@ def merge(obj: Any, whom: str, other: str, as_json: bool) -> None:
 @click.pass_obj
 def find(obj: Any, text: str, limit: int, as_json: bool) -> None:
     """Customers by number, or by a part of the name or company or the beginning of the e-mail address."""
-    key = normalise(clean_number(text), _region(obj, text)).key if re.search(r"\d", text) else None
+    key = normalise(clean_number(text), region_for(obj, text)).key if re.search(r"\d", text) else None
     cleaned, at = clean_text(text, 200), time.time()
 
     def work(connection: Connection) -> list[Customer]:
@@ -231,7 +233,7 @@ def rules_in_force(obj: Any) -> Rules:
 
 def find_customer(connection: Connection, whom: str, region: str) -> Customer:
     """The customer with this number or id. CustomersError where there is none."""
-    if _is_id(whom):
+    if is_id(whom):
         found, who_ = kept.get(connection, whom), f"customer {whom}"
     else:
         key = read_number(whom, region).number
@@ -250,16 +252,16 @@ def _write(obj: Any, work: Callable[[Connection], T]) -> T:
     return open_memory(obj).write(work)
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
     try:
         return str(UUID(text)) == text
     except ValueError:
         return False
 
 
-def _region(obj: Any, *numbers: str) -> str:
+def region_for(obj: Any, *numbers: str) -> str:
     """The centre's region, where one of the numbers needs it: with + and country they mean the same everywhere."""
-    if all(_is_id(number) or number.strip().startswith("+") for number in numbers):
+    if all(is_id(number) or number.strip().startswith("+") for number in numbers):
         return "ZZ"
     return rules_in_force(obj).region
 

@@ -24,8 +24,8 @@ from fsapp.telephony.link import Link
 
 __all__ = ["up"]
 
-PARTS = ("serve", "link", "recorder", "followups run")
-SPARED = ("fsapp recorder", "fsapp followups run")  # calls do not wait for them: they go on without
+PARTS = ("serve", "link", "recorder", "followups run", "web")
+SPARED = ("fsapp recorder", "fsapp followups run", "fsapp web")  # calls do not wait for them: they go on without
 MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
 
 
@@ -36,9 +36,9 @@ MODULES = ("mod_event_socket", "mod_callcenter", "mod_dptools")
 def up(obj: Any, check: bool, as_json: bool) -> None:
     """Run fsapp against a real FreeSWITCH: check Redis, rules, dialplan and switch, then run its parts.
 
-    These are serve, link, recorder and followups; one that dies is started again. SIGTERM and Ctrl-C end all of them;
-    waiting callers are in the switch. What does not fit in the dialplan or is wrong with the database is a fault for
-    --check; it keeps nothing from starting, as calls are better off with fsapp.
+    These are serve, link, recorder, followups and web; one that dies is started again. SIGTERM and Ctrl-C end all of
+    them; waiting callers are in the switch. What does not fit in the dialplan or is wrong with the database is a fault
+    for --check; it keeps nothing from starting, as calls are better off with fsapp.
     """
     settings: Settings = obj.settings
     faults, doubts = look(settings)

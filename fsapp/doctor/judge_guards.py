@@ -128,6 +128,7 @@ def _ours(facts: Facts) -> Iterator[Finding]:
         ("listen", there.listen, "whoever reaches it can ask who our customers are"),
         ("http", there.http, "whoever reaches it sees the figures of the centre"),
         ("link_http", there.link_http, "whoever reaches it can stop recordings"),
+        ("web_listen", there.web_listen, "tokens and customers pass the network where everybody can read them"),
     ):
         host, port = split_address(address)
         where = _where(facts, port) or ("" if is_loopback(host) else address)
@@ -137,7 +138,7 @@ def _ours(facts: Facts) -> Iterator[Finding]:
         todo = f"set FSAPP_{name.upper()} to 127.0.0.1:{port}"
         if name == "listen" and elsewhere:
             yield Finding.warning(text, "let a firewall allow the switch's address only")
-        elif name == "http":
+        elif name in ("http", "web_listen"):
             yield Finding.warning(text, todo)
         else:
             yield Finding.fault(text, todo)

@@ -11,10 +11,12 @@ from fsapp.web.interactions import routes as interactions
 from fsapp.web.parts import NAME, Parts
 from fsapp.web.popping import routes as popping
 from fsapp.web.tickets import routes as tickets
+from fsapp.web.timeline import routes as timeline
 
 __all__ = ["ROUTES", "make"]
 
-ROUTES: tuple[Blueprint, ...] = (customers, interactions, popping, after_call, tickets)  # each below /api
+# each below /api
+ROUTES: tuple[Blueprint, ...] = (customers, timeline, interactions, popping, after_call, tickets)
 
 
 def make(parts: Parts) -> Flask:

@@ -136,6 +136,7 @@ def test_up_runs_its_parts_starts_each_again_and_ends_with_them(
         "FSAPP_REDIS_URL": redis_server.url, "FSAPP_SWITCH": switch.where, "FSAPP_SWITCH_PASSWORD": PASSWORD,
         "FSAPP_LISTEN": listen, "FSAPP_HTTP": "127.0.0.1:0", "FSAPP_LINK_HTTP": "127.0.0.1:0",
         "FSAPP_RECORDER_HTTP": "127.0.0.1:0", "FSAPP_FOLLOWUPS_HTTP": "127.0.0.1:0", "FSAPP_DATABASE_URL": f"sqlite:///{tmp_path}/fsapp.db",
+        "FSAPP_WEB_LISTEN": "127.0.0.1:0", "FSAPP_WEB_HTTP": "127.0.0.1:0",
         "FSAPP_DIALPLAN": str(dialplan), "FSAPP_SNAPSHOT": str(tmp_path / "snapshot"), "FSAPP_LOG_JSON": "true",
     }
     up = subprocess.Popen([sys.executable, "-m", "fsapp", "up", "--json"], cwd=ROOT, env=environ,

@@ -27,13 +27,13 @@ def compose() -> dict[str, Any]:
 
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
-OURS = ("serve", "link", "recorder", "followups", "fsapp", "purge")
+OURS = ("serve", "link", "recorder", "followups", "web", "fsapp", "purge")
 
 
 def test_every_part_is_there() -> None:
-    assert {"redis", "install", "serve", "link", "recorder", "followups", "purge", "switch"} <= set(SERVICES)
+    assert {"redis", "install", "serve", "link", "recorder", "followups", "web", "purge", "switch"} <= set(SERVICES)
     started = [name for name, service in SERVICES.items() if "profiles" not in service]
-    assert sorted(started) == ["followups", "install", "link", "purge", "recorder", "redis", "serve"]
+    assert sorted(started) == ["followups", "install", "link", "purge", "recorder", "redis", "serve", "web"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -85,7 +85,7 @@ def test_our_parts_can_do_little(name: str) -> None:
 
 
 def test_a_part_that_is_stopped_has_time_to_drain() -> None:
-    for name in ("serve", "link", "recorder", "followups"):
+    for name in ("serve", "link", "recorder", "followups", "web"):
         assert float(SERVICES[name]["stop_grace_period"].removesuffix("s")) > Settings().drain_s
 
 
@@ -105,7 +105,7 @@ def test_compose_itself_takes_it() -> None:
     assert "FSAPP_SWITCH_PASSWORD" in bad.stderr
 
 
-@pytest.mark.parametrize("name", ["serve", "link", "recorder", "followups", "purge"])
+@pytest.mark.parametrize("name", ["serve", "link", "recorder", "followups", "web", "purge"])
 def test_what_is_started_is_a_command(name: str) -> None:
     [words] = re.findall(r"/python/bin/fsapp ([a-z ]+)", " ".join(SERVICES[name]["command"]))
     command: click.Command | None = cli

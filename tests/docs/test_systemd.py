@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "conf/systemd"
 # Read by conf/freeswitch, not by fsapp.
 OF_THE_SWITCH = {"FSAPP_PHONE_PASSWORD", "FSAPP_TRUNK_PASSWORD"}
-OURS = ("fsapp-serve.service", "fsapp-link.service", "fsapp-recorder.service", "fsapp-followups.service")
+OURS = ("fsapp-serve.service", "fsapp-link.service", "fsapp-recorder.service", "fsapp-followups.service",
+        "fsapp-web.service")
 
 
 def unit(name: str) -> configparser.ConfigParser:
@@ -48,7 +49,7 @@ def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
             text = text.replace(f"ExecStart={name} ", f"ExecStart={program} ")
         files.append(tmp_path / path.name)
         files[-1].write_text(text, encoding="utf-8")
-    assert len(files) == 10
+    assert len(files) == 11
     found = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, files)],
                            capture_output=True, text=True, timeout=60, check=False)
     assert (found.returncode, found.stdout + found.stderr) == (0, "")
