@@ -20,7 +20,7 @@ from fsapp.spawn import spawn
 
 __all__ = ["Looking"]
 
-_AT_ONCE = 50
+_AT_ONCE = 100
 _PAUSE_S = 1.0
 _AGAIN_S = 2.0
 _log = get_logger("followups")

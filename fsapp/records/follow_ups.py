@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from fsapp.core.after_rules import TicketRule
@@ -18,8 +18,7 @@ from fsapp.core.follow_up import Action, Finished, Kind, action_id, follow_ups
 from fsapp.core.following import Unfit, document, letter, subject_of, task_wanted
 from fsapp.core.rules import Rules
 from fsapp.records import schema, tickets
-from fsapp.records.notes import add_tags
-from fsapp.records.writer import lock
+from fsapp.records.writer import lock, upsert
 
 __all__ = ["DONE", "DROPPED", "FAILED", "LOOK", "OLDEST_S", "SETTLE_S", "WAITING", "Looked", "look"]
 
@@ -32,7 +31,9 @@ _FIELDS = (
     "id", "channel", "direction", "number", "called", "call_class", "reason", "campaign", "stage", "line", "queue",
     "contact", "outcome", "agent", "sticky_agent", "disposition", "waited_s", "talked_s", "started_at", "ended_at",
     "recording", "subject", "customer_id", "ticket_id")
+_BROKEN = (ValueError, TypeError, KeyError, ArithmeticError, DataError, IntegrityError)
 Row = dict[str, Any]
+Known = tuple[Finished, set[str]]  # with the ids of what has followed from it already
 
 
 class Looked(NamedTuple):
@@ -51,16 +52,21 @@ def look(connection: Connection, rules: Rules, now: float, limit: int = 50, time
     """
     lock(connection)
     found = _found(connection, now, limit)
-    followed: list[str] = []
+    known = _with_all(connection, found) if found else []
+    writing = _Writing(connection, rules, now, timezone)
     broken = []
-    for one, known in _with_all(connection, found):
-        try:
-            with connection.begin_nested():
-                followed += _follow(connection, one, known, rules, now, timezone)
-        except (ValueError, TypeError, KeyError, ArithmeticError, DataError, IntegrityError) as error:
-            why = f"{type(error).__name__}: {error}"[:300]
-            broken.append((one.id, why))
-            _set_aside(connection, one.id, why, now, rules)
+    try:
+        followed = writing.all(known)
+    except _BROKEN:
+        # One of them; which, is found one by one.
+        followed = []
+        for one in known:
+            try:
+                followed += writing.all([one])
+            except _BROKEN as error:
+                why = f"{type(error).__name__}: {error}"[:300]
+                broken.append((one[0].id, why))
+                _set_aside(connection, one[0].id, why, now, rules)
     if found:
         table = schema.interactions
         connection.execute(
@@ -81,8 +87,8 @@ def _found(connection: Connection, now: float, limit: int) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _with_all(connection: Connection, rows: Sequence[Row]) -> list[tuple[Finished, set[str]]]:
-    """The interactions with customers, tags and notes, and the ids of what has followed from each already."""
+def _with_all(connection: Connection, rows: Sequence[Row]) -> list[Known]:
+    """The interactions with customers, tags and notes."""
     ids = [row["id"] for row in rows]
     customers = {row["customer_id"] for row in rows if row["customer_id"]}
     table = schema.customers
@@ -114,48 +120,76 @@ def _with_all(connection: Connection, rows: Sequence[Row]) -> list[tuple[Finishe
     return found
 
 
-def _follow(
-    connection: Connection, one: Finished, done: set[str], rules: Rules, now: float, timezone: str,
-) -> list[str]:
-    if one.ended_at < now - OLDEST_S and not done and one.disposition is None and not one.tags:
-        return []
-    followed = []
-    for action in follow_ups(one, rules.follow, rules.lists):
-        if action.id in done:
-            continue
-        made: Row | Unfit
-        if action.kind is Kind.TICKET:
-            one, made = _ticket(connection, one, action, rules, timezone)
-        elif action.kind is Kind.TAGS:
-            one, made = _tags(connection, one, action, now)
-        else:
-            made = _outgoing(one, action, rules, now, timezone)
-        _put(connection, one.id, action, made, rules, now)
-        followed.append(action.kind.value)
-    return followed
+class _Writing:
+    """Has things follow from interactions. Rows are gathered and written together; tickets are found one by one."""
 
+    def __init__(self, connection: Connection, rules: Rules, now: float, timezone: str) -> None:
+        self._connection = connection
+        self._rules = rules
+        self._now = now
+        self._timezone = timezone
+        self._rows: list[Row] = []
+        self._tags: list[Row] = []
+        self._links: list[Row] = []
 
-def _ticket(
-    connection: Connection, one: Finished, action: Action, rules: Rules, timezone: str,
-) -> tuple[Finished, Row]:
-    """Link the interaction to its ticket, unless somebody has done so by hand."""
-    rule, id_ = action.rule, one.ticket_id
-    if id_ is None:
-        since = one.ended_at - rule.ticket_days * _DAY_S
+    def all(self, known: Sequence[Known]) -> list[str]:
+        """What followed, by kind: of all of them, or, where it raises, of none."""
+        self._rows, self._tags, self._links = [], [], []
+        with self._connection.begin_nested():
+            followed = [kind for one, done in known for kind in self._one(one, done)]
+            upsert(self._connection, schema.tags, self._tags, once=True)
+            if self._rows:
+                self._connection.execute(schema.followups.insert(), self._rows)
+            if self._links:
+                table = schema.interactions
+                self._connection.execute(
+                    update(table).where(table.c.id == bindparam("call")).values(ticket_id=bindparam("ticket")),
+                    self._links)
+        return followed
+
+    def _one(self, one: Finished, done: set[str]) -> list[str]:
+        if one.ended_at < self._now - OLDEST_S and not done and one.disposition is None and not one.tags:
+            return []
+        followed = []
+        for action in follow_ups(one, self._rules.follow, self._rules.lists):
+            if action.id in done:
+                continue
+            if action.kind is Kind.TICKET:
+                one = replace(one, ticket_id=one.ticket_id or self._ticket(one, action))
+                made: Row = {"state": DONE, "target": one.ticket_id}
+            elif action.kind is Kind.TAGS:
+                one = self._tag(one, action)
+                made = {"state": DONE, "target": ", ".join(action.rule.tags)}
+            else:
+                made = _outgoing(one, action, self._rules, self._now, self._timezone)
+            over = made["state"] != WAITING
+            self._rows.append({
+                "id": action.id, "interaction_id": one.id, "rule": action.rule.name, "kind": action.kind.value,
+                "made_at": self._now, "ended_at": self._now if over else None, "rules": self._rules.version,
+                "error": None, "payload": None, "next_at": None, **made})
+            followed.append(action.kind.value)
+        return followed
+
+    def _ticket(self, one: Finished, action: Action) -> str:
+        """The ticket that the interaction belongs to: unless somebody has said so by hand."""
+        rule, id_ = action.rule, None
         if rule.ticket is TicketRule.OPEN_OR_NEW:
-            id_ = tickets.open_of(connection, one.number, one.customer_id, one.place, since)
+            since = one.ended_at - rule.ticket_days * _DAY_S
+            id_ = tickets.open_of(self._connection, one.number, one.customer_id, one.place, since)
         if id_ is None:
-            id_ = tickets.open_ticket(connection, tickets.NewTicket(
-                one.customer_id, one.number, subject_of(one, rule.subject, rules, timezone), one.agent,
+            id_ = tickets.open_ticket(self._connection, tickets.NewTicket(
+                one.customer_id, one.number, subject_of(one, rule.subject, self._rules, self._timezone), one.agent,
                 place=one.place, made_by=f"rule {rule.name}"), one.ended_at, action.id[:16])
-        tickets.link(connection, one.id, id_, one.ended_at)
-    return replace(one, ticket_id=id_), {"state": DONE, "target": id_}
+        else:
+            tickets.touch(self._connection, id_, one.ended_at)
+        self._links.append({"call": one.id, "ticket": id_})
+        return id_
 
-
-def _tags(connection: Connection, one: Finished, action: Action, now: float) -> tuple[Finished, Row]:
-    add_tags(connection, ("interaction", one.id), action.rule.tags, f"rule {action.rule.name}", "rule", now)
-    return replace(one, tags=one.tags | set(action.rule.tags)), {
-        "state": DONE, "target": ", ".join(action.rule.tags)}
+    def _tag(self, one: Finished, action: Action) -> Finished:
+        self._tags += [
+            {"kind": "interaction", "subject_id": one.id, "tag": tag, "at": self._now,
+             "by": f"rule {action.rule.name}", "how": "rule"} for tag in action.rule.tags if tag not in one.tags]
+        return replace(one, tags=one.tags | set(action.rule.tags))
 
 
 def _outgoing(one: Finished, action: Action, rules: Rules, now: float, timezone: str) -> Row:
@@ -171,13 +205,6 @@ def _outgoing(one: Finished, action: Action, rules: Rules, now: float, timezone:
     if isinstance(payload, Unfit):
         return {"state": FAILED, "target": action.target, "error": str(payload)}
     return {"state": WAITING, "target": action.target, "payload": payload, "next_at": now}
-
-
-def _put(connection: Connection, id_: str, action: Action, made: Row, rules: Rules, now: float) -> None:
-    over = made["state"] != WAITING
-    connection.execute(schema.followups.insert(), {
-        "id": action.id, "interaction_id": id_, "rule": action.rule.name, "kind": action.kind.value, "made_at": now,
-        "ended_at": now if over else None, "rules": rules.version, **made})
 
 
 def _set_aside(connection: Connection, id_: str, why: str, now: float, rules: Rules) -> None:

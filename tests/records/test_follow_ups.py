@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from fsapp.core.rules import Rules
 from fsapp.records import follow_ups, interactions, outbox, schema, tickets
 from fsapp.records.database import Database
 from fsapp.records.follow_ups import Looked, look
+from fsapp.records.writer import Given, write_events
 from fsapp.rules import check_document
 
 NOW = 1_000_100.0
@@ -228,3 +230,29 @@ def test_what_ended_before_the_update_is_left_alone(empty_database: str) -> None
     found = {row["id"]: row["followed_at"] for row in _all(database, schema.interactions)}
     assert found == {"u1": 5.0, "u2": None}
     database.close()
+
+
+def test_what_the_recorder_learns_later_is_looked_at_once_more(database: Database) -> None:
+    rules = _rules({"name": "all", "tags": ["x"]}, {"name": "voicemail", "outcome": ["voicemail"], "webhook": "crm"})
+    at = time.time() - 60
+    events = [
+        {"type": "call_routed", "id": "d1", "at": at, "call": "u1", "caller": NUMBER, "called": "+381115550400",
+         "class": "service", "line": "helpdesk", "queue": "helpdesk@fsapp"},
+        {"type": "call_hung_up", "id": "h1", "at": at + 30, "call": "u1", "direction": "inbound", "number": NUMBER,
+         "cause": "NORMAL_CLEARING", "lasted_s": 30.0},
+        {"type": "voicemail_left", "id": "v1", "at": at + 20, "call": "u1", "flow": "main", "block": "leave",
+         "line": "helpdesk", "file": "a.wav"},
+    ]
+
+    def record(*some: dict[str, Any]) -> None:
+        database.write(lambda connection: write_events(connection, [Given(one["id"], one) for one in some], str))
+
+    record(*events[:2])
+    assert _look(database, rules, time.time() + follow_ups.SETTLE_S + 1).followed == ("tags",)
+    record(events[1])
+    assert _look(database, rules, time.time() + follow_ups.SETTLE_S + 1) == Looked(), "nothing new was said"
+    record(events[2])
+    assert _look(database, rules, time.time()).interactions == 0, "more may be on its way"
+    assert _look(database, rules, time.time() + follow_ups.SETTLE_S + 1).followed == ("webhook",)
+    [ended] = _all(database, schema.interactions)
+    assert ended["outcome"] == "voicemail"
