@@ -126,6 +126,8 @@ def _sqlite(url: URL, threads: int, foreign_keys: bool) -> Engine:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", f"cache_size = -{_CACHE_KIB}",
                        f"wal_autocheckpoint = {_WAL_PAGES}", f"foreign_keys = {'ON' if foreign_keys else 'OFF'}"):
             connection.execute(f"PRAGMA {pragma}").close()
+        # SQLite's own knows the letters of ASCII only: Željko would not be found as željko.
+        connection.create_function("lower", 1, _lower, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -143,6 +145,10 @@ def _first(error: DBAPIError) -> DBAPIError:
         found = one if isinstance(one, DBAPIError) else found
         one = one.__cause__ or one.__context__
     return found
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def said(error: DBAPIError, where: str) -> str:

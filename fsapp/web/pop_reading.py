@@ -96,7 +96,7 @@ class PopReader:
             return ask()
         except FsappError as error:
             faults.append(str(error))
-            _log.warning("pop_without", error=str(error))
+            _log.warning("pop_without", error=type(error).__name__)  # its words may hold a number
             return None
 
     def _responsible(self, form: Mapping[str, Any] | None, entries: Mapping[str, Entry], sticky: str | None) -> Any:

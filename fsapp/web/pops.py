@@ -26,6 +26,7 @@ from fsapp.state.stream import tail
 __all__ = ["Became", "Follower", "Offer", "Pops", "Stopped"]
 
 KEPT_S = 3600.0       # how long an offer can be caught up with
+FRESH_S = 600.0       # what is older when it is heard, after an outage of Redis, opens no pop any more
 _EACH = 50            # of one agent
 _WAITING = 200        # what a follower who does not read may have waiting
 _AGAIN_S = 0.5
@@ -98,7 +99,14 @@ class Pops:
         self._stopping = False
 
     def start(self) -> None:
+        """Catch up with what was offered lately, then follow."""
         self._place = time.time() - KEPT_S
+        try:
+            for place, event in tail(self._client, self._place, follow=False):
+                self._place = place
+                self._hear(place, event)
+        except StateError as error:
+            self._failed(error)
         self._greenlet = spawn(self._run, name="pops")
 
     def stop(self) -> None:
@@ -150,10 +158,13 @@ class Pops:
                     self._fault = ""
                     self._hear(place, event)
             except StateError as error:
-                if str(error) != self._fault:
-                    self._fault = str(error)
-                    _log.error("pops_stopped", error=self._fault, meanwhile="no pop opens; trying again")
+                self._failed(error)
                 gevent.sleep(_AGAIN_S)
+
+    def _failed(self, error: StateError) -> None:
+        if str(error) != self._fault:
+            self._fault = str(error)
+            _log.error("pops_stopped", error=self._fault, meanwhile="no pop opens; trying again")
 
     def _hear(self, place: str, event: Mapping[str, Any]) -> None:
         kind, member = event.get("type"), str(event.get("member") or "")
@@ -189,7 +200,8 @@ class Pops:
                 break
         if member:
             self._by_member[member] = offer
-        self._tell(agent, offer)
+        if offer.at >= time.time() - FRESH_S:
+            self._tell(agent, offer)
 
     def _tell(self, agent: str, what: Any) -> None:
         for follower in self._followers.get(agent, ()):

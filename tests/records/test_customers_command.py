@@ -38,6 +38,14 @@ def test_a_customer_is_made_found_and_changed(fsapp: CommandLine) -> None:
     assert status == 0 and "\u202e" not in out and "\x1b" not in out
 
 
+def test_letters_are_found_in_either_case(fsapp: CommandLine, database: Database) -> None:
+    id_ = fsapp.json("customers", "add", NUMBER, "--name", "Željko Đurić")["id"]
+    if database.dialect == "postgresql":
+        pytest.skip("the database of the tests has the language C, which knows the letters of ASCII only")
+    for text in ("željko", "ŽELJKO", "đurić", "ko đ"):
+        assert [one["id"] for one in fsapp.json("customers", "find", text)["customers"]] == [id_]
+
+
 def test_notes_and_tags(fsapp: CommandLine, database: Database) -> None:
     id_ = fsapp.json("customers", "add", NUMBER)["id"]
     assert fsapp.json("customers", "note", NUMBER, f"one\n{HOSTILE}")["text"].startswith("one\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +12,10 @@ from typing import Any
 import gevent
 import pytest
 import redis
-import urllib3
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 from sqlalchemy import select
-from web_ends import Asker, make_token, start_web
+from web_ends import Asker, Page, make_token, start_web
 
 from fsapp.app.web import WebProcess
 from fsapp.core.model import Sticky
@@ -28,46 +26,6 @@ from fsapp.state.store import Store
 
 NUMBER = "+381601234567"
 CONTACT = f"renewals/first-call/{NUMBER}"
-
-
-class Page:
-    """A browser's page that follows an agent: the events it gets, one by one."""
-
-    def __init__(self, asker: Asker, agent: str, last: str | None = None) -> None:
-        headers = {"Authorization": f"Bearer {asker.token}", **({"Last-Event-ID": last} if last else {})}
-        self._pool = urllib3.PoolManager(retries=False)
-        self.answer = self._pool.request("GET", f"{asker.base}/api/agents/{agent}/pops", headers=headers,
-                                         preload_content=False, timeout=30)
-        self._lines = self._split()
-        assert self.answer.status == 200 and self.answer.headers["Content-Type"].startswith("text/event-stream")
-        assert next(self._lines) == "retry: 1000" and next(self._lines) == ""
-
-    def _split(self) -> Iterator[str]:
-        kept = b""
-        for chunk in self.answer.stream(65536):
-            kept += chunk
-            *lines, kept = kept.split(b"\n")
-            yield from (line.decode() for line in lines)
-
-    def next(self) -> tuple[str, str | None, Any]:
-        """Name, id and data of the next event."""
-        said: dict[str, str] = {}
-        with gevent.Timeout(20, AssertionError("nothing comes")):
-            for line in self._lines:
-                if not line and "data" in said:
-                    return said["event"], said.get("id"), json.loads(said["data"])
-                name, _, value = line.partition(": ")
-                if name:
-                    said[name] = value
-        raise AssertionError("the stream has ended")
-
-    def ends(self) -> bool:
-        with gevent.Timeout(20, AssertionError("it goes on")):
-            return list(self._lines) is not None
-
-    def close(self) -> None:
-        self.answer.close()
-        self._pool.clear()
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gevent
 import urllib3
 
 from fsapp.app.web import WebProcess
@@ -15,9 +17,9 @@ from fsapp.rules import load_folder
 from fsapp.settings import Settings
 from fsapp.state.rules import RulesStore
 
-__all__ = ["Answer", "Asker", "start_web"]
+__all__ = ["Answer", "Asker", "Page", "make_token", "start_web"]
 
-EXAMPLE = Path(__file__).parents[2] / "conf" / "rules"
+EXAMPLE = Path(__file__).parents[1] / "conf" / "rules"
 
 
 class Answer(NamedTuple):
@@ -50,6 +52,46 @@ class Asker:
         return Answer(found.status, json.loads(found.data) if found.data else None, found.headers)
 
     def close(self) -> None:
+        self._pool.clear()
+
+
+class Page:
+    """A browser's page that follows an agent: the events it gets, one by one."""
+
+    def __init__(self, asker: Asker, agent: str, last: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {asker.token}", **({"Last-Event-ID": last} if last else {})}
+        self._pool = urllib3.PoolManager(retries=False)
+        self.answer = self._pool.request("GET", f"{asker.base}/api/agents/{agent}/pops", headers=headers,
+                                         preload_content=False, timeout=30)
+        self._lines = self._split()
+        assert self.answer.status == 200 and self.answer.headers["Content-Type"].startswith("text/event-stream")
+        assert next(self._lines) == "retry: 1000" and next(self._lines) == ""
+
+    def _split(self) -> Iterator[str]:
+        kept = b""
+        for chunk in self.answer.stream(65536):
+            kept += chunk
+            *lines, kept = kept.split(b"\n")
+            yield from (line.decode() for line in lines)
+
+    def next(self) -> tuple[str, str | None, Any]:
+        """Name, id and data of the next event."""
+        said: dict[str, str] = {}
+        with gevent.Timeout(20, AssertionError("nothing comes")):
+            for line in self._lines:
+                if not line and "data" in said:
+                    return said["event"], said.get("id"), json.loads(said["data"])
+                name, _, value = line.partition(": ")
+                if name:
+                    said[name] = value
+        raise AssertionError("the stream has ended")
+
+    def ends(self) -> bool:
+        with gevent.Timeout(20, AssertionError("it goes on")):
+            return list(self._lines) is not None
+
+    def close(self) -> None:
+        self.answer.close()
         self._pool.clear()
 
 
