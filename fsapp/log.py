@@ -14,6 +14,8 @@ import structlog
 __all__ = ["configure", "get_logger", "mask", "mask_personal"]
 
 _PERSONAL = frozenset({"caller", "name", "number", "contact"})
+_OURS = frozenset({"called", "event"})
+_E164 = re.compile(r"(?<!\d)\+[1-9][0-9]{7,14}(?!\d)", re.ASCII)
 _DIGITS = re.compile(r"\d(?=\d{3})")
 
 
@@ -24,11 +26,19 @@ def mask(value: str) -> str:
 
 
 def mask_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A step of the log chain: numbers masked, names hidden."""
-    for key in _PERSONAL & event.keys():
-        if isinstance(event[key], str):
-            event[key] = "***" if key == "name" and event[key] else mask(event[key])
+    """A step of the log chain: numbers masked, names hidden; numbers in E.164 wherever they stand, in faults say."""
+    for key, value in event.items():
+        if key in _PERSONAL and isinstance(value, str):
+            event[key] = "***" if key == "name" and value else mask(value)
+        elif key not in _OURS:
+            event[key] = _masked(value)
     return event
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return _E164.sub(lambda found: mask(found[0]), value) if "+" in value else value
+    return type(value)(map(_masked, value)) if type(value) in (list, tuple) else value
 
 
 class _Stderr:
@@ -51,9 +61,9 @@ def configure(level: str = "info", *, json: bool = False, mask_numbers: bool = T
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if mask_numbers:
-        processors.append(mask_personal)
     processors.append(structlog.processors.format_exc_info)
+    if mask_numbers:
+        processors.append(mask_personal)  # what exceptions say too
     processors.append(
         structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fsapp.errors import SheetError
-from fsapp.sheets.rows import BadRow
+from fsapp.sheets.rows import BadRow, Rows
 from fsapp.sheets.writing import whole_file
 
-__all__ = ["BadRows", "refuse_report_over"]
+__all__ = ["BadRows", "read_as", "refuse_report_over"]
 
 _SHOWN = 20
 
@@ -66,6 +66,14 @@ class BadRows:
         for place, (line, reason) in enumerate(csv.reader(self._file)):
             out.write((", " if place else "") + json.dumps({"line": int(line), "reason": reason}, ensure_ascii=False))
         out.write("]}\n")
+
+
+def read_as(rows: Rows) -> str:
+    """How a file was read, for who wonders about its names."""
+    if rows.sheet is not None:
+        return f"read the sheet {rows.sheet}"
+    separator = {"\t": "tab"}.get(rows.delimiter or "", rows.delimiter)
+    return f"read as {rows.encoding} with the delimiter {separator}"
 
 
 def refuse_report_over(path: str, report: str | None) -> None:

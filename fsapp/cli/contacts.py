@@ -10,6 +10,8 @@ from typing import Any
 import click
 import redis
 
+from fsapp.cli.import_options import import_options
+from fsapp.cli.looking import noted
 from fsapp.cli.task_reading import change
 from fsapp.core import task_life
 from fsapp.core.clean import clean_number
@@ -30,44 +32,18 @@ def contacts() -> None:
     """Import, show, open, close and remove contacts."""
 
 
-def _columns(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    columns = {}
-    for value in values:
-        known, equals, column = value.partition("=")
-        if known not in KNOWN or not equals or not column.strip():
-            raise click.BadParameter(f"{value!r} is not KNOWN=COLUMN, KNOWN being one of {', '.join(KNOWN)}")
-        if known in columns:
-            raise click.BadParameter(f"{known} is said twice")
-        columns[known] = column
-    return columns
-
-
-def _delimiter(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
-    if value is not None and (len(value) != 1 or value in "\r\n\"\0" or not value.isascii()):
-        raise click.BadParameter("is one character, or tab")
-    return value
-
-
 @contacts.command("import")
 @click.argument("file")
 @click.option("--campaign", required=True, help="The campaign.")
 @click.option("--stage", required=True, help="The outbound stage of it.")
-@click.option("--delimiter", callback=_delimiter, help="One character, or tab; found out when not given.")
-@click.option("--encoding", help="For example cp1250; found out when not given.")
-@click.option("--column", "columns", multiple=True, callback=_columns, metavar="KNOWN=COLUMN",
-              help=f"Which column is which, for example number=Telefon. Known: {', '.join(KNOWN)}.")
-@click.option("--dry-run", is_flag=True, help="Read and check the file, and import nothing.")
-@click.option("--skip-bad", is_flag=True, help="Import the good rows though some are bad.")
 @click.option("--reopen", is_flag=True, help="Open contacts again that are closed.")
-@click.option("--report", metavar="FILE", help="Write every bad row with its reason there, as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@import_options(KNOWN)
 @click.pass_obj
 def import_(
-    obj: Any, file: str, campaign: str, stage: str, delimiter: str | None, encoding: str | None,
-    columns: dict[str, str], dry_run: bool, skip_bad: bool, reopen: bool, report: str | None, as_json: bool,
+    obj: Any, file: str, campaign: str, stage: str, reopen: bool, delimiter: str | None, encoding: str | None,
+    sheet: str | None, columns: dict[str, str], dry_run: bool, skip_bad: bool, report: str | None, as_json: bool,
 ) -> None:
-    """Import the contacts in FILE (CSV; - for standard input): all of them at once, or none.
+    """Import the contacts in FILE (CSV or XLSX; - for standard input): all of them at once, or none.
 
     Columns known by name: number, name, agent (an e-mail), priority (0-99), due, timezone, list. All others are kept
     as the contact's own fields. A contact that is there already is updated, and stays closed if it is.
@@ -78,7 +54,40 @@ def import_(
     rules = _rules(client)
     place = _outbound_stage(rules, campaign, stage)
     job = Job(client, rules, place.id, dry_run=dry_run, skip_bad=skip_bad, reopen=reopen, report=report, quiet=as_json)
-    job.run(file, as_json=as_json, delimiter=delimiter, encoding=encoding, columns=columns)
+    job.run(file, as_json=as_json, delimiter=delimiter, encoding=encoding, sheet=sheet, columns=columns)
+
+
+@contacts.command()
+@click.option("--campaign", required=True, help="The campaign.")
+@click.option("--stage", required=True, help="The outbound stage of it.")
+@click.option("--to", "path", metavar="FILE", default="-", show_default=True, help="The file; - is standard output.")
+@click.option("--format", "format_", type=click.Choice(["csv", "xlsx"]), help="As FILE's name ends when not given.")
+@click.option("--open", "only_open", is_flag=True, help="Only contacts that are open.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object about the file, which --to names then.")
+@click.pass_obj
+def export(
+    obj: Any, campaign: str, stage: str, path: str, format_: str | None, only_open: bool, as_json: bool,
+) -> None:
+    """Write the contacts of a stage to a file that `fsapp contacts import` reads: whole, or not at all.
+
+    In CSV a cell that begins with = + - or @ gets an apostrophe before it, so that no spreadsheet takes it for a
+    formula; in XLSX such a cell is a text.
+    """
+    from fsapp.cli.contact_export import export_contacts
+    from fsapp.sheets.writing import format_of
+
+    if as_json and path == "-":
+        raise click.UsageError("the contacts go to standard output: name a file with --to, or leave --json out")
+    kind = format_of(path, format_)
+    client = _client(obj)
+    rules = _rules(client)
+    place = _outbound_stage(rules, campaign, stage)
+    noted(obj, "export", subject=place.id)
+    count = export_contacts(client, rules, place.id, path, kind, only_open=only_open)
+    if as_json:
+        click.echo(json.dumps({"file": path, "format": kind, "stage": place.id, "contacts": count}))
+    elif path != "-":
+        click.echo(f"{path}: {count} contacts")
 
 
 @contacts.command()
@@ -91,6 +100,7 @@ def show(obj: Any, number: str, as_json: bool) -> None:
     key = _key(number, _rules(client))
     found = Contacts(client).get(key)
     facts = Store(client).facts(key)
+    noted(obj, "contact", number=key)
     known = {
         "number": key,
         "contacts": [_contact(stage_id, entry) for stage_id, entry in sorted(found.items())],

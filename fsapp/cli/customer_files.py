@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from fsapp.cli.import_options import import_options
+from fsapp.cli.looking import noted
 from fsapp.errors import RulesError
 from fsapp.records.customer_file import KNOWN, SEVERAL
 
@@ -70,6 +71,7 @@ def export(obj: Any, path: str, format_: str | None, tag: str | None, as_json: b
                 return write_rows(path, kind, header, shown.counted(customer_rows(connection, tag, own)))
 
             count = database.read(work)
+        noted(obj, "export", subject="customers")
     finally:
         database.close()
     if as_json:

@@ -15,7 +15,7 @@ import msgpack
 from sqlalchemy import Connection
 
 from fsapp.cli.author import author
-from fsapp.cli.bad_rows import BadRows, refuse_report_over
+from fsapp.cli.bad_rows import BadRows, read_as, refuse_report_over
 from fsapp.cli.progress import Shown, progress
 from fsapp.errors import SheetError
 from fsapp.records.customer_file import CustomerFile, CustomerRow
@@ -124,11 +124,7 @@ class Job:
         for known, names in customers.known.items():
             if [name.casefold() for name in names] != [known]:
                 click.echo(f"read as {known}: {', '.join(names)}")
-        if rows.sheet is not None:
-            click.echo(f"read the sheet {rows.sheet}")
-        else:
-            separator = {"\t": "tab"}.get(rows.delimiter or "", rows.delimiter)
-            click.echo(f"read as {rows.encoding} with the delimiter {separator}")
+        click.echo(read_as(rows))
 
 
 def _unpacked(good: IO[bytes]) -> Iterator[CustomerRow]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from fsapp.cli.looking import noted
 from fsapp.core.clean import clean_number
 from fsapp.core.numbers import normalise
 from fsapp.core.recording import Recorded, number_part
@@ -77,6 +78,8 @@ def list_command(
         )
 
     found = find(settings.recordings, fits)
+    if number or contact:
+        noted(obj, "recordings", number=wanted or (contact or "").rpartition("/")[2])
     if as_json:
         click.echo(json.dumps([_as_json(file) for file in found], ensure_ascii=False))
     elif found:

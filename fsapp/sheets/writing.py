@@ -43,11 +43,16 @@ class whole_file:  # noqa: N801  used as a function
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
+        self._written = ""
 
     def __enter__(self) -> IO[bytes]:
         try:
+            self._path = self._path.resolve()  # what a link leads to, not the link
             if self._path.is_dir():
                 raise SheetError(f"{self._path}: is a folder, name a file in it")
+            if self._path.exists() and not self._path.is_file():
+                self._file: IO[bytes] = self._path.open("wb")  # a pipe or a device: there is nothing to keep whole
+                return self._file
             handle, self._written = tempfile.mkstemp(".part", f".{self._path.name}.", self._path.parent or ".")
         except OSError as error:
             raise self._fault(error) from None
@@ -58,6 +63,9 @@ class whole_file:  # noqa: N801  used as a function
         try:
             if error is None:
                 self._file.flush()
+                if not self._written:
+                    self._file.close()
+                    return
                 os.fsync(self._file.fileno())
                 self._file.close()
                 os.replace(self._written, self._path)
@@ -66,7 +74,8 @@ class whole_file:  # noqa: N801  used as a function
             error = fault
         with contextlib.suppress(OSError):  # what could not be written is not wanted any more
             self._file.close()
-        Path(self._written).unlink(missing_ok=True)
+        if self._written:
+            Path(self._written).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise self._fault(error) from None
 

@@ -8,8 +8,9 @@ see the replaced one (see `imports`). Does not read files.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgpack
@@ -25,6 +26,7 @@ _ATTEMPTS = 20
 _CUT = (None, "", {})
 _DEEPEST = 20
 _MAX_DIGITS = 18
+_PAGE = 1000
 
 
 class Entry(NamedTuple):
@@ -148,6 +150,23 @@ class Contacts:
         visibility = Visibility.parse(state)
         seen = {stage: visibility.of(entry) for stage, entry in self._unpack(number, value).items()}
         return {stage: entry for stage, entry in seen.items() if entry is not None}
+
+    def of_stage(self, stage_id: str) -> Iterator[tuple[str, Entry]]:
+        """The visible contacts of a stage, each once, in no order; those that cannot be read are left out."""
+        done: set[bytes] = set()
+        with redis_faults(self._client):
+            waiting = self._client.scan_iter(match=keys.ALL_CONTACTS, count=_PAGE)
+            while page := [key for key in islice(waiting, _PAGE) if key not in done]:
+                done.update(page)
+                state, *values = self._client.execute_command("MGET", keys.IMPORTS, *page)
+                visibility = Visibility.parse(state)
+                for key, value in zip(page, values, strict=True):
+                    try:
+                        entry = unpack(value).get(stage_id) if value else None
+                    except ValueError:
+                        continue
+                    if (seen := visibility.of(entry)) is not None:
+                        yield keys.number_of(key), seen
 
     def set_open(self, number: str, stage_id: str, open_: bool) -> bool | None:
         """Open or close a contact: True if that changed it, False if it was so already, None if there is none."""

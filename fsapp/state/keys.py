@@ -41,7 +41,7 @@ __all__ = [
     "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_TASKS",
     "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "RECORDER_LEASE", "REQUEST_S",
     "RULES_CURRENT", "RULES_VERSIONS", "TASKS_OPEN", "TASKS_OVER", "TASKS_S", "contacts", "floor", "heard",
-    "import_lease", "rights", "sticky", "tasks",
+    "import_lease", "number_of", "rights", "sticky", "tasks",
 ]
 
 LEASE_S = 30
@@ -70,6 +70,11 @@ RECORDER_LEASE = "fsapp:{recorder}:lease"
 
 def contacts(number: str) -> str:
     return f"fsapp:{{{number}}}:contacts"
+
+
+def number_of(key: bytes) -> str:
+    """Whose a customer's key is."""
+    return key.decode().partition("{")[2].partition("}")[0]
 
 
 def rights(number: str) -> str:

@@ -4,14 +4,17 @@ import io
 import json
 import os
 import sys
+from datetime import datetime
 from types import SimpleNamespace
 
+import openpyxl
 import pytest
 
 from fsapp.cli.root import main
 from fsapp.rules import load_folder
 from fsapp.state import keys
 from fsapp.state.contacts import Contacts, Entry, pack
+from fsapp.state.imports import Import
 from fsapp.state.rules import RulesStore
 
 INTO = ("--campaign", "renewals", "--stage", "first-call")
@@ -80,7 +83,7 @@ def test_import_says_json(imported):
     del said["file"]
     assert said == {
         "stage": "renewals/first-call", "encoding": "utf-8", "delimiter": ";", "fields": ["city"], "dry_run": False,
-        "rows": 2, "good": 2, "imported": 2, "added": 2, "updated": 0, "still_closed": 0, "tasks": 0,
+        "sheet": None, "rows": 2, "good": 2, "imported": 2, "added": 2, "updated": 0, "still_closed": 0, "tasks": 0,
         "bad": [],
     }
 
@@ -148,7 +151,7 @@ def test_a_report_does_not_overwrite_the_contacts(imported, tmp_path):
     for report in (path, tmp_path / "link.csv"):
         done = imported(GOOD, "--report", str(report))
         assert (done.status, done.faults) == (
-            1, [f"fsapp: {report}: is the file of contacts: name another one with --report"])
+            1, [f"fsapp: {report}: is the file to import: name another one with --report"])
     assert path.read_text() == GOOD
 
 
@@ -160,7 +163,8 @@ def test_all_rows_bad_and_skipped(imported):
 def test_a_report_that_cannot_be_written(imported, redis_client, tmp_path):
     done = imported(GOOD, "--report", str(tmp_path / "no" / "report.csv"))
     assert done.status == 1
-    assert "report.csv: cannot be written: No such file or directory: nothing was imported" in done.faults[0]
+    assert "report.csv: cannot be written (No such file or directory)" in done.faults[0]
+    assert done.faults[0].endswith(": nothing was imported")
     assert known(redis_client) is None
 
 
@@ -302,3 +306,52 @@ def test_what_is_due_at_night_is_not_over_before_the_morning(fsapp, imported, re
     imported("number,due\n0601234567,2035-12-03\n")
     [task] = json.loads(fsapp("tasks", "list", "--json").out)["tasks"]
     assert (task["waiting_at"], task["expires_at"]) == ("2035-12-03T08:00:00+00:00", "2035-12-03T16:00:00+00:00")
+
+
+def test_a_workbook_is_imported_and_exported(fsapp, redis_client, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["number", "name", "agent", "due", "city"], [381601234567.0, "Ana", "ceca@example.com",
+                datetime(2030, 5, 1, 9, 30), "=1+1"], ["061/123-45-67", "Eva", None, None, "+x"]):
+        book.active.append(row)
+    book.active["E2"].data_type = "s"
+    path = tmp_path / "contacts.xlsx"
+    book.save(path)
+    done = fsapp("contacts", "import", str(path), *INTO)
+    assert (done.status, done.faults, done.out.splitlines()[-1]) == (0, [], "read the sheet Sheet")
+    entry = known(redis_client)
+    assert (entry.name, entry.agent, entry.due_at, entry.fields) == ("Ana", "1003", 1903858200, {"city": "=1+1"})
+    before = {number: known(redis_client, number) for number in (N, "+381611234567")}
+    for kind in ("csv", "xlsx"):
+        out = tmp_path / f"out.{kind}"
+        done = fsapp("contacts", "export", *INTO, "--to", str(out), "--json")
+        assert (done.status, json.loads(done.out)["contacts"]) == (0, 2)
+        fsapp("contacts", "remove", N, "--all")
+        fsapp("contacts", "remove", "+381611234567", "--all")
+        assert fsapp("contacts", "import", str(out), *INTO).status == 0
+        for number, entry in before.items():
+            after = known(redis_client, number)
+            assert after._replace(batch=0) == entry._replace(batch=0)
+    fsapp("contacts", "close", N, *INTO)
+    lines = fsapp("contacts", "export", *INTO, "--open").out.splitlines()
+    assert lines == ["number,name,agent,priority,due,timezone,list,city", "'+381611234567,Eva,,,,,,'+x"]
+    assert fsapp("contacts", "export", *INTO, "--json").status == 2
+
+
+def test_an_export_sees_no_half_import(fsapp, imported, redis_client):
+    imported(GOOD)
+    with pytest.raises(RuntimeError), Import(redis_client, "renewals/first-call") as bulk:
+        bulk.write([("+381621234567", Entry(name="Ceca"))])
+        assert len(fsapp("contacts", "export", *INTO).out.splitlines()) == 3
+        raise RuntimeError
+
+
+def test_who_looks_at_a_contact_is_written_down(fsapp, imported, tmp_path, monkeypatch):
+    monkeypatch.setenv("FSAPP_DATABASE_URL", f"sqlite:///{tmp_path}/fsapp.db")
+    imported(GOOD)
+    assert fsapp("contacts", "show", N).status == 0, "no memory was ever made: nothing is written down, nothing said"
+    fsapp("records", "migrate")
+    fsapp("contacts", "show", N)
+    fsapp("contacts", "export", *INTO)
+    found = json.loads(fsapp("privacy", "access", "--json").out)["access"]
+    assert [(row["what"], row["number"], row["subject"]) for row in found] == [
+        ("export", None, "renewals/first-call"), ("contact", N, None)]

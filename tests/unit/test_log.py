@@ -26,6 +26,20 @@ def test_personal_values_are_hidden_unless_told_otherwise(capsys, hidden):
     assert ("234" in said["caller"], said["name"] == "Customer 1", "234" in said["contact"]) == (not hidden,) * 3
 
 
+def test_numbers_are_hidden_wherever_they_stand(capsys):
+    log.configure(json=True)
+    logger = log.get_logger("test")
+    try:
+        raise ValueError("the rights of +381601234567 cannot be read")
+    except ValueError as error:
+        logger.exception("failed", error=str(error), key="fsapp:{+381601234567}:rights", called="+381115550300",
+                         file="2026-11-22/100000Z_service_helpdesk_+381601234567_ab-1.wav", all=["+381601234567"], n=5)
+    line = capsys.readouterr().err
+    assert "601234567" not in line and line.count("+381******567") >= 5
+    said = json.loads(line)
+    assert (said["called"], said["n"], said["all"]) == ("+381115550300", 5, ["+381******567"])
+
+
 def test_the_level_says_what_is_told(capsys):
     log.configure("warning")
     logger = log.get_logger("test")

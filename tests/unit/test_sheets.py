@@ -292,3 +292,18 @@ def test_a_workbook_is_not_imported_for_csv() -> None:
     """openpyxl takes longer to import than most commands to run."""
     code = "import sys, fsapp.cli.contacts, fsapp.cli.customers; sys.exit('openpyxl' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_links_and_pipes_are_written_through(tmp_path: Path) -> None:
+    real, link, pipe = tmp_path / "real", tmp_path / "link", tmp_path / "pipe"
+    real.write_text("before")
+    link.symlink_to(real)
+    with whole_file(link) as file:
+        file.write(b"after")
+    assert link.is_symlink() and real.read_text() == "after"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    with whole_file(pipe) as file:
+        file.write(b"said")
+    assert reader.communicate(timeout=20)[0] == b"said"
+    assert pipe.is_fifo()
