@@ -47,6 +47,8 @@ class Sending:
 
     def _by_kind(self, entry: Entry, rules: Rules) -> Outcome:
         now = time.time()
+        if not entry.payload:
+            return Never("what was to be sent has been erased")
         if entry.target.kind == Kind.WEBHOOK:
             webhook = rules.follow.webhooks.get(entry.target.name)
             if webhook is None:

@@ -20,12 +20,13 @@ from fsapp.core.rules import Rules
 from fsapp.records import schema, tickets
 from fsapp.records.writer import lock, upsert
 
-__all__ = ["DONE", "DROPPED", "FAILED", "LOOK", "OLDEST_S", "SETTLE_S", "WAITING", "Looked", "look"]
+__all__ = ["DONE", "DROPPED", "FAILED", "LATEST_S", "LOOK", "OLDEST_S", "SETTLE_S", "WAITING", "Looked", "look"]
 
 WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
 LOOK = "look"          # the kind of a row that says that an interaction could not be looked at
 SETTLE_S = 3.0         # so long nothing more must have been heard of a call: events of its end come together
 OLDEST_S = 7 * 86400   # what ended earlier before it was known here has no consequences any more
+LATEST_S = 30 * 86400  # nor has what ended earlier any new ones; what followed is remembered for longer than that
 _DAY_S = 86400
 _FIELDS = (
     "id", "channel", "direction", "number", "called", "call_class", "reason", "campaign", "stage", "line", "queue",
@@ -148,7 +149,8 @@ class _Writing:
         return followed
 
     def _one(self, one: Finished, done: set[str]) -> list[str]:
-        if one.ended_at < self._now - OLDEST_S and not done and one.disposition is None and not one.tags:
+        unheard = not done and one.disposition is None and not one.tags
+        if one.ended_at < self._now - (OLDEST_S if unheard else LATEST_S):
             return []
         followed = []
         for action in follow_ups(one, self._rules.follow, self._rules.lists):

@@ -264,8 +264,10 @@ def test_what_is_broken_stops_nothing(
     _waiting(database, "d2", kind="nonsense")
     _waiting(database, "d3")
     running(_sending(_rules(http.url), client=redis_client))
-    for id_, state in (("d1", "failed"), ("d2", "failed"), ("d3", "done")):
+    _waiting(database, "d4", payload=None)
+    for id_, state in (("d1", "failed"), ("d2", "failed"), ("d3", "done"), ("d4", "failed")):
         _until(lambda id_=id_, state=state: _row(database, id_)["state"] == state, id_)
+    assert _row(database, "d4")["error"] == "what was to be sent has been erased" and len(http.taken) == 1
 
 
 # Letters

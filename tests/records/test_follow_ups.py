@@ -123,8 +123,7 @@ def test_the_open_ticket_of_the_customer_and_place_or_a_new_one(database: Databa
     interaction(database, "u7", number=None, ended_at=41 * day)
     by_hand = database.write(lambda connection: tickets.open_ticket(connection, tickets.NewTicket("c1", NUMBER), 1.0))
     interaction(database, "u8", customer_id="c1", ended_at=73 * day, ticket_id=by_hand)
-    look_at = 73 * day + 10
-    database.write(lambda connection: connection.execute(update(schema.interactions).values(disposition="x")))
+    look_at = 41 * day + 10
     _look(database, rules, look_at)
     linked = {row["id"]: row["ticket_id"] for row in _all(database, schema.interactions)}
     assert linked["u1"] == linked["u2"]
@@ -141,6 +140,13 @@ def test_no_consequences_of_what_is_long_over(database: Database) -> None:
     interaction(database)
     assert _look(database, rules, 1_000_060.0 + follow_ups.OLDEST_S + 1) == Looked(1)
     assert _followed(database) == []
+
+
+def test_nothing_new_follows_from_what_is_long_over(database: Database) -> None:
+    rules = _rules({"name": "sold", "disposition": ["sold"], "webhook": "crm"})
+    interaction(database, disposition="sold")
+    interaction(database, "u2", disposition="sold", ended_at=1_000_060.0 + 10)
+    assert _look(database, rules, 1_000_065.0 + follow_ups.LATEST_S) == Looked(2, ("webhook",))
 
 
 def test_what_could_never_be_done_says_why(database: Database) -> None:
