@@ -19,8 +19,9 @@ from fsapp.core.talks import customer_of, place_of
 from fsapp.core.task import Task, TaskKind
 from fsapp.core.task_life import Changed, made, reached
 from fsapp.core.task_making import new_task
+from fsapp.core.visit import Arrival
 
-__all__ = ["LOST", "TALKED", "Meant", "meant_by"]
+__all__ = ["LOST", "TALKED", "Meant", "given_up", "meant_by"]
 
 LOST = "call_abandoned"
 TALKED = frozenset({"call_answered", "talk_ended"})
@@ -63,6 +64,20 @@ def meant_by(fact: Mapping[str, Any], rules: Rules, now: datetime, came_at: date
             return None
         return Meant(new.number, new, a_day=rules.dialling.callbacks_a_day)
     return Meant(number, place=place.id, at=at)
+
+
+def given_up(arrival: Arrival, rules: Rules, since: datetime, now: datetime) -> Task | None:
+    """The callback for a caller who has hung up at a visit after a wait, which no queue tells of; None as for any."""
+    call, earlier = arrival.call, arrival.call.earlier
+    if earlier is None or call.task:
+        return None
+    meant = meant_by({
+        "type": LOST, "id": f"{arrival.uuid}:asked", "at": now.timestamp(), "queue": arrival.queue,
+        "number": call.caller.key or "", "called": call.called.key or "", "name": call.name,
+        "waited_s": (now - since).total_seconds(), "base_score": earlier.base_score, "contact": earlier.contact,
+        "campaign": earlier.campaign, "stage": earlier.stage, "line": earlier.line, "language": arrival.language,
+    }, rules, now)
+    return meant.new if meant is not None else None
 
 
 def _lost(

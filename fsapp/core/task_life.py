@@ -26,7 +26,9 @@ __all__ = [
 # Callbacks: of these a customer has one at most at each place.
 ASKED = frozenset({TaskKind.REQUESTED, TaskKind.LOST})
 KEPT = 50  # tasks of one customer that are remembered, those that are over included
-_LATER_S = 300  # until a try that failed on our side, and so does not count, is made again
+# Until a try that failed on our side, and so does not count, is made again: at first, and at most after several in a
+# row, as the customer's phone may have rung each time.
+_LATER_S, _MUCH_LATER_S = 300, 3600
 _DAY = timedelta(days=1)
 
 
@@ -133,10 +135,16 @@ def tried(tasks: Sequence[Task], id_: str, one: Try, rules: Rules) -> Changed:
     elif task.tries_left <= 0:
         task = _closed(task, TaskState.FAILED, one.outcome.value, one.at)
     else:
-        task = replace(task, due_at=one.at + timedelta(seconds=rule.retry_s if counts else _LATER_S))
+        task = replace(task, due_at=one.at + timedelta(seconds=rule.retry_s if counts else _later_s(task)))
         if task.due_at >= task.expires_at:
             task = _closed(task, TaskState.EXPIRED, one.outcome.value, one.at)
     return Changed(_with(tasks, task), task, (told, _told(task, "tried" if task.open else "closed", one.at)))
+
+
+def _later_s(task: Task) -> int:
+    failed = next((place for place, one in enumerate(reversed(task.tries)) if one.outcome is not TryOutcome.FAILED),
+                  len(task.tries))
+    return min(_LATER_S * 2 ** min(failed - 1, 10), _MUCH_LATER_S)
 
 
 def reached(tasks: Sequence[Task], place: str, now: datetime) -> Changed:

@@ -214,7 +214,8 @@ class Callbacks:
             place = rules.place(task.place)
             if not task.call or task.call in standing or task.call in pending:
                 continue
-            if place is None or place.home != self._switch or task.call in self._watch.seen.calls:
+            # Nobody calls for a place that is gone: without its call the task can expire.
+            if (place is not None and place.home != self._switch) or task.call in self._watch.seen.calls:
                 continue
             if self._watch.api(uuid_exists(task.call), _API_S).strip() != "true":
                 _log.warning("callback_gone", task=task.id, call=task.call)

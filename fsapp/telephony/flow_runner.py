@@ -44,6 +44,7 @@ from fsapp.core.flow.steps import Situation, begin, step
 from fsapp.core.recording import file_name, number_part
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task
+from fsapp.core.task_facts import given_up
 from fsapp.core.visit import TALKED, Arrival, event_id
 from fsapp.errors import HangUp, SwitchError, Timeout
 from fsapp.log import get_logger
@@ -120,6 +121,8 @@ class FlowRunner:
                     done = self._do(who, action, state)
                     given = given if done is None else done
         except HangUp:
+            if not state.flow and not isinstance(given, Noted | Already):
+                self._lost(who, rules)
             self._left(arrival, state, "hung-up")
             raise
         except SwitchError as error:
@@ -204,6 +207,12 @@ class FlowRunner:
         self._event(arrival, "callback_asked", flow=state.flow or None, block=state.block, place=action.place,
                     number=action.number, outcome=outcome)
         return found
+
+    def _lost(self, who: _With, rules: Rules) -> None:
+        """Who has left the queue by its key and is gone with nothing confirmed has given up waiting like any other."""
+        lost = given_up(who.arrival, rules, who.since, datetime.now(UTC))
+        if lost is not None:
+            self._request(lost, rules.dialling.callbacks_a_day)
 
     def _end(self, arrival: Arrival, state: State, talk: Talk, action: Action, why: str = "") -> End:
         self._left(arrival, state, why or type(action).__name__.lower(), action)

@@ -384,6 +384,16 @@ def test_a_task_without_a_place_any_more_calls_nobody(calling: Callable[..., Cal
     assert centre.task().call is None
 
 
+def test_a_task_whose_place_and_call_are_gone_can_expire(calling: Callable[..., Calling]) -> None:
+    """The rules were changed, and the switch was restarted, while no link was there."""
+    centre = calling()
+    now = datetime.now(UTC)
+    centre.ask(place="gone", call="ea39f4a7-0000-0000-0000-000000000000", expires_at=now)
+    until(lambda: centre.task().call is None, "nobody waits for its call any more")
+    centre.link._task_keeping.look(datetime.now(UTC))
+    assert centre.task().state is TaskState.EXPIRED
+
+
 def test_who_gave_up_waiting_is_called_back_in_the_place_that_was_left(calling: Callable[..., Calling]) -> None:
     """From the call that is lost to the talk, with nobody doing anything but coming to work."""
     centre = calling(line={"call_back_lost": True, "lost_wait_s": 0, "lost_after_s": 0})

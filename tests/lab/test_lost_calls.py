@@ -106,6 +106,52 @@ def test_a_call_lost_in_an_agents_queue_is_the_agents_task(make_desk: Callable[.
     assert [fact["queue"] for fact in desk.facts("call_abandoned")] == ["agent-1005@fsapp"]
 
 
+def asked(desk: Desk) -> Channel:
+    """A call whose caller has waited for a while and is asked where to call back."""
+    call = desk.switch.call(CUSTOMER, HELPDESK)
+    until(lambda: desk.facts("queue_joined"), "the caller waits")
+    joined = desk.switch.clock.now()
+    until(lambda: desk.switch.clock.now() - joined >= 2, "for a while")
+    call.press("5")
+    hears(call, "callback-confirm")
+    return call
+
+
+def hears(call: Channel, prompt: str) -> None:
+    until(lambda: f"/{prompt}.wav" in call.get("current_application_data"), f"the caller hears {prompt}")
+
+
+def gone(desk: Desk, call: Channel) -> Task:
+    call.hangup("NORMAL_CLEARING", "caller")
+    until(lambda: desk.facts("key_left"), "it is written down")
+    [task] = Tasks(desk.centre.client).every(over=True)
+    return task
+
+
+def test_who_hangs_up_with_nothing_confirmed_has_given_up(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(callback_key="5")
+    task = gone(desk, asked(desk))
+    assert (task.kind, task.number, task.place, task.caller_id) == (TaskKind.LOST, CUSTOMER, "helpdesk", HELPDESK)
+    [joined] = desk.facts("queue_joined")
+    assert task.base_score == joined["base_score"]
+    # The lab's clock is faster than ours: it has waited for longer there.
+    assert task.since < datetime.fromtimestamp(joined["at"], UTC) + timedelta(seconds=1)
+    assert [event["what"] for event in desk.facts("task")] == ["made"]
+
+
+def test_who_has_confirmed_another_number_is_called_there_alone(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(callback_key="5")
+    call = asked(desk)
+    call.press("2")
+    hears(call, "callback-enter")
+    call.press("0641234567#")
+    hears(call, "callback-confirm")
+    call.press("1")
+    hears(call, "callback-noted")
+    task = gone(desk, call)
+    assert (task.kind, task.number) == (TaskKind.REQUESTED, "+381641234567")
+
+
 def test_who_gets_through_otherwise_is_not_called_back(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk()
     lose(desk)

@@ -79,6 +79,15 @@ def test_a_try_ends_a_task_or_makes_it_due_again(outcome, state, left):
     assert task_life.tried(changed.tasks, "t1", one(outcome), RULES).events == ()
 
 
+def test_what_fails_on_our_side_is_tried_more_and_more_rarely():
+    found, at, waits = (task(expires_at=NOW + timedelta(days=30)),), NOW, []
+    for place in range(7):
+        outcome = TryOutcome.BUSY if place == 5 else TryOutcome.FAILED
+        changed = task_life.tried(found, "t1", one(outcome, f"c{place}", at), RULES)
+        found, waits, at = changed.tasks, [*waits, (changed.task.due_at - at).total_seconds()], changed.task.due_at
+    assert waits == [300, 600, 1200, 2400, 3600, 600, 300]
+
+
 def test_no_tries_left_and_no_time_left():
     last = task_life.tried((task(tries_left=1),), "t1", one(TryOutcome.BUSY), RULES)
     assert last.task.state is TaskState.FAILED
