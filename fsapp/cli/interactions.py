@@ -11,6 +11,7 @@ import click
 
 from fsapp.cli.agent_status import find_agent
 from fsapp.cli.author import author
+from fsapp.cli.looking import noted
 from fsapp.cli.memory import open_memory
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.task_reading import key_of
@@ -92,6 +93,7 @@ def show(obj: Any, id_: str, as_json: bool) -> None:
     from fsapp.records import interactions as kept
 
     found = there(open_memory(obj).read(lambda connection: kept.show(connection, id_)), id_)
+    noted(obj, "interaction", number=found["number"], customer_id=found["customer_id"], subject=id_)
     found = _timed(found)
     if as_json:
         print_json(found)

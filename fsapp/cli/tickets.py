@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from fsapp.cli.author import author
+from fsapp.cli.looking import noted
 from fsapp.cli.memory import open_memory
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.task_reading import find_place, key_of, known_place, place_options, who_is_responsible
@@ -95,6 +96,7 @@ def show(obj: Any, ticket: str, as_json: bool) -> None:
 
     found, said, calls, tags = open_memory(obj).read(work)
     row = _row(_there(found, ticket))
+    noted(obj, "ticket", number=found["number"], customer_id=found["customer_id"], subject=ticket)
     said = [{**one, "at": moment(one["at"])} for one in said]
     calls = [{**one, "started_at": moment(one["started_at"])} for one in calls]
     if as_json:

@@ -131,7 +131,11 @@ def test_a_ticket_about_an_interaction(fsapp: CommandLine, database: Database) -
     assert [one["id"] for one in fsapp.json("tickets", "show", made["id"])["interactions"]] == ["u1"]
     assert fsapp.json("interactions", "list", "--ticket", made["id"])["interactions"][0]["id"] == "u1"
     fsapp("interactions", "note", "u1", "has tried another cable")
+    fsapp("interactions", "show", "u1")
     [note] = fsapp.json("tickets", "show", made["id"])["notes"]
+    looks = database.read(lambda connection: connection.execute(
+        select(schema.access_log.c.what, schema.access_log.c.subject, schema.access_log.c.number)).all())
+    assert set(looks) == {("interaction", "u1", NUMBER), ("ticket", made["id"], NUMBER)}, "who looked is written down"
     assert note["text"] == "has tried another cable"
 
 
