@@ -21,6 +21,7 @@ from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.tagging import ModelFile
 from fsapp.web.application import make
 from fsapp.web.limits import Limits
+from fsapp.web.looks import Looks
 from fsapp.web.parts import Parts
 from fsapp.web.pop_reading import PopReader
 from fsapp.web.pops import Pops
@@ -46,12 +47,13 @@ class WebProcess:
         self._stopped = Event()
         self.rules: Rules | None = None
         self._pops = Pops(self._client)
+        self._looks = Looks(self._database)
         reader = PopReader(self._database, self._client, lambda: self.rules, Lookup(), settings.pop_lookup,
                            settings.pop_lookup_s)
         self.parts = Parts(
-            self._database, self._client, lambda: self.rules, TokenBook(self._database),
-            Limits(settings.web_rate, max(1.0, settings.web_rate * _BURST_S)), reader, self._pops,
-            ModelFile(settings.tag_model))
+            database=self._database, client=self._client, rules=lambda: self.rules, tokens=TokenBook(self._database),
+            limits=Limits(settings.web_rate, max(1.0, settings.web_rate * _BURST_S)), pop_reader=reader,
+            pops=self._pops, looks=self._looks, tag_model=ModelFile(settings.tag_model))
         self.server = WebServer(settings.web_listen, make(self.parts), "FSAPP_WEB_LISTEN")
         self.health = HealthServer(settings.web_http, self._faults, "FSAPP_WEB_HTTP")
 
@@ -62,6 +64,7 @@ class WebProcess:
         for fault in self._faults():
             _log.error("web_unfit", error=fault)
         self._pops.start()
+        self._looks.start()
         self.health.start()
         self.server.start()
         _log.info("web_up", listen="{}:{}".format(*self.server.address), http="{}:{}".format(*self.health.address))
@@ -75,6 +78,7 @@ class WebProcess:
         _log.info("stopping")
         self._pops.stop()
         self.server.stop(self._settings.drain_s)
+        self._looks.stop()
         self._watcher.stop()
         self.health.stop()
         self._database.close()

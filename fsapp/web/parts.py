@@ -13,6 +13,7 @@ from fsapp.core.tag_model import TagModel
 from fsapp.errors import RulesError
 from fsapp.records.database import Database
 from fsapp.web.limits import Limits
+from fsapp.web.looks import Looks
 from fsapp.web.pop_reading import PopReader
 from fsapp.web.pops import Pops
 from fsapp.web.token_book import TokenBook
@@ -33,6 +34,7 @@ class Parts:
     limits: Limits
     pop_reader: PopReader
     pops: Pops
+    looks: Looks
     tag_model: Callable[[], TagModel | None] = lambda: None
 
     def need_rules(self) -> Rules:

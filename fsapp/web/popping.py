@@ -11,10 +11,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from fsapp.core.talks import customer_of
-from fsapp.errors import FsappError, RecordsError
-from fsapp.log import get_logger
+from fsapp.errors import FsappError
 from fsapp.metrics import POP_SECONDS
-from fsapp.records.access import looked
 from fsapp.records.shapes import time_shape
 from fsapp.records.tokens import May
 from fsapp.spawn import spawn
@@ -32,7 +30,6 @@ ALIVE_S = 15.0
 _CONTACT = re.compile(r"[a-z0-9-]{1,64}/[a-z0-9-]{1,64}/\+[0-9]{7,15}\Z", re.ASCII)
 _PLACE = re.compile(r"[0-9]{1,15}-[0-9]{1,10}\Z", re.ASCII)
 _TOLD = ("call", "member", "queue", "class", "campaign", "stage", "line", "contact", "task", "decision")
-_log = get_logger("pop")
 
 
 @may(routes, "/pop", May.READ)
@@ -147,11 +144,6 @@ def _event(name: str, data: Any, id_: str | None = None) -> bytes:
 
 
 def _looked(here: Parts, by: str, number: str | None, found: dict[str, Any], how: str) -> None:
-    """Written down after it was shown: who waits for a pop does not wait for a disk."""
+    """To be written down, after it was shown."""
     customer = found["customer"]["id"] if found["customer"] else None
-    at = now()
-    try:
-        here.database.write(lambda connection: looked(
-            connection, at=at, who=by, what="pop", subject=customer, number=number, customer_id=customer, how=how))
-    except RecordsError as error:
-        _log.error("look_unrecorded", who=by, error=str(error))
+    here.looks.put(at=now(), who=by, what="pop", subject=customer, number=number, customer_id=customer, how=how)
