@@ -6,12 +6,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = [
     "ARRIVED", "CALLBACKS_ASKED", "CALLBACKS_STANDING", "CALLBACKS_TRIED", "CALLBACK_RIGHTS", "CARRIED", "CONNECTIONS",
-    "DATABASE_UP", "DECISIONS", "DECISION_SECONDS", "DEGRADED", "EVENTS_CUT_OFF", "EVENTS_LOST", "EVENTS_RECORDED",
-    "EVENTS_WAITING", "FLOOR", "FLOWS", "FOLLOWED", "FOLLOWUPS", "FOLLOWUPS_OPEN", "FOLLOWUP_SECONDS", "HEALED",
-    "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS", "LINK_UP", "POP_READ_SECONDS", "POP_SECONDS",
-    "POP_STREAMS", "QUARANTINE", "RECORDER_LAG_SECONDS", "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY",
-    "ROWS_PURGED", "ROWS_RECORDED", "RULES_VERSION", "STICKY_TALKS", "TASKS_CHANGED", "TASKS_DUE", "UNMENDED",
-    "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD", "WAIT_ERROR_SECONDS",
+    "CONTACTS_MIRRORED", "CONTACTS_READ_AT", "DATABASE_UP", "DECISIONS", "DECISION_SECONDS", "DEGRADED",
+    "EVENTS_CUT_OFF", "EVENTS_LOST", "EVENTS_RECORDED", "EVENTS_WAITING", "FLOOR", "FLOWS", "FOLLOWED", "FOLLOWUPS",
+    "FOLLOWUPS_OPEN", "FOLLOWUP_SECONDS", "HEALED", "LINK_EVENTS", "LINK_REQUESTS", "LINK_SYNCS", "LINK_SYNC_SECONDS",
+    "LINK_UP", "POP_READ_SECONDS", "POP_SECONDS", "POP_STREAMS", "QUARANTINE", "RECORDER_LAG_SECONDS",
+    "RECORDINGS_REMOVED", "REDIS_UP", "REFUSED", "REGISTRY", "ROWS_PURGED", "ROWS_RECORDED", "RULES_VERSION",
+    "STICKY_TALKS", "TASKS_CHANGED", "TASKS_DUE", "UNMENDED", "VISITS", "VISIT_SECONDS", "WAITS_FORETOLD", "WAITS_TOLD",
+    "WAIT_ERROR_SECONDS",
 ]
 
 REGISTRY = CollectorRegistry()
@@ -64,6 +65,11 @@ DATABASE_UP = Gauge("fsapp_database_up", "1 while the SQL database takes what is
 EVENTS_RECORDED = Counter("fsapp_events_recorded", "Events of the stream that are in the memory", registry=REGISTRY)
 ROWS_RECORDED = Counter("fsapp_rows_recorded", "Rows written, by table", ["table"], registry=REGISTRY)
 ROWS_PURGED = Counter("fsapp_rows_purged", "Rows removed as their time was over", ["table"], registry=REGISTRY)
+CONTACTS_MIRRORED = Counter(
+    "fsapp_contacts_mirrored", "Contacts of Redis brought into the memory, by what changed there", ["change"],
+    registry=REGISTRY)
+CONTACTS_READ_AT = Gauge(
+    "fsapp_contacts_read_at", "When all contacts of Redis were last read to the end, epoch seconds", registry=REGISTRY)
 RECORDER_LAG_SECONDS = Gauge(
     "fsapp_recorder_lag_seconds", "For how long the oldest event that is not recorded has waited", registry=REGISTRY)
 QUARANTINE = Gauge("fsapp_quarantine", "Events that could not be written and wait to be looked at", registry=REGISTRY)

@@ -117,6 +117,9 @@ class Settings(BaseModel):
         "main", pattern="^[a-z0-9]+(-[a-z0-9]+)*$",
         description="the name of that switch, as `home` in the rules and fsapp_switch in the dialplan")
     link_http: Address = Field("127.0.0.1:8043", description="where `fsapp link` serves /metrics and /healthz")
+    contacts_check_s: float = Field(
+        3600.0, ge=0, le=7 * 24 * 3600,
+        description="how often `fsapp recorder` reads all contacts of Redis; 0: only after imports")
     recorder_http: Address = Field("127.0.0.1:8044", description="where `fsapp recorder` serves /metrics and /healthz")
     sync_s: float = Field(30.0, gt=0, le=3600, description="how often `fsapp link` holds the switch against the rules")
     web_listen: Address = Field("127.0.0.1:8041", description="where `fsapp web` serves the API")

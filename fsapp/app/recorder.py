@@ -13,6 +13,7 @@ from fsapp.core.numbers import normalise
 from fsapp.errors import FsappError, RecordsUnavailable, StateRefused, StateUnavailable
 from fsapp.health import HealthServer
 from fsapp.log import get_logger
+from fsapp.recorder.contacts import ContactMirror
 from fsapp.recorder.loop import Recorder
 from fsapp.records import versions
 from fsapp.records.database import Database
@@ -22,6 +23,7 @@ from fsapp.spawn import spawn
 from fsapp.state import keys
 from fsapp.state.batch import RulesWatcher
 from fsapp.state.connection import check, connect
+from fsapp.state.contact_pages import ContactPages
 from fsapp.state.group import GroupReader
 from fsapp.state.lease import Lease
 from fsapp.state.rules import RulesStore, RulesVersion
@@ -46,7 +48,9 @@ class RecorderProcess:
         self._region = _NOWHERE
         self._watcher = RulesWatcher(RulesStore(client), self._take_rules)
         self.database = Database(settings.database_url)
-        self.recorder = Recorder(GroupReader(client), Keeper(self.database, self._number))
+        self.contacts = ContactMirror(ContactPages(client), self.database, every_s=settings.contacts_check_s)
+        self.recorder = Recorder(
+            GroupReader(client), Keeper(self.database, self._number), contacts=self.contacts.bring)
         self.health = HealthServer(settings.recorder_http, lambda: self.recorder.faults, "FSAPP_RECORDER_HTTP")
         self._running: list[gevent.Greenlet] = []
         self._stopping = Event()
@@ -66,7 +70,7 @@ class RecorderProcess:
         self._watcher.start()
         self._running = [
             spawn(self._guarded, self.recorder.run, name="recorder"), spawn(self.recorder.watch, name="recorder-watch"),
-            spawn(self._renew, name="recorder-lease"),
+            spawn(self._renew, name="recorder-lease"), spawn(self._guarded, self.contacts.run, name="contacts"),
             spawn(daily, self._settings, self.database, self._stopping, name="retention")]
         _log.info("recording")
 
@@ -81,6 +85,7 @@ class RecorderProcess:
         _log.info("stopping")
         self._stopping.set()
         self.recorder.stop()
+        self.contacts.stop()
         try:
             with gevent.Timeout(self._settings.drain_s * _OF_DRAIN, False):
                 self._watcher.stop()

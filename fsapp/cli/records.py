@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from fsapp import log
 from fsapp.errors import FsappError, RecordsError, StateError
 
 __all__ = ["records"]
@@ -110,6 +111,33 @@ def reconcile(obj: Any, folder: Path | None, since: float, dry_run: bool, as_jso
         more = len(faults) - _SHOWN
         raise RecordsError("some files are no records of calls", [
             *faults[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
+@records.command()
+@click.option("--anew", is_flag=True, help="From the beginning, though the last time was interrupted.")
+@_json
+@click.pass_obj
+def contacts(obj: Any, anew: bool, as_json: bool) -> None:
+    """Bring the memory's contacts up to what Redis has, now; `fsapp recorder` does it by itself.
+
+    Contacts that Redis has no more are marked as removed. Interrupted, it goes on there the next time. What unfinished
+    imports bring is not seen.
+    """
+    from fsapp.recorder.contacts import ContactMirror
+    from fsapp.state.connection import PATIENT_S, connect
+    from fsapp.state.contact_pages import ContactPages
+
+    log.configure(obj.settings.log_level, json=obj.settings.log_json, mask_numbers=obj.settings.mask_numbers)
+    client = connect(obj.settings, PATIENT_S)
+    with _opened(obj) as (database, _keeper):
+        done = ContactMirror(ContactPages(client), database).whole(anew=anew)
+    client.close()
+    counts = {what: done.counts.get(what, 0) for what in ("added", "changed", "removed")}
+    if as_json:
+        click.echo(json.dumps({"read": done.read, **counts, "took_s": round(done.ended_at - done.began_at, 3)}))
+    else:
+        said = ", ".join(f"{many} {what}" for what, many in counts.items())
+        click.echo(f"the contacts of {done.read} numbers read: {said}")
 
 
 @records.group()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fsapp.core.call_state import ABOUT_CALLS, calls_of
 from fsapp.core.event_values import count, id_of, plain, real, text, when
 
-__all__ = ["NOTHING", "Put", "Row", "put"]
+__all__ = ["NOTHING", "Put", "Row", "contact_of", "put"]
 
 Event = Mapping[str, Any]
 Row = dict[str, Any]
@@ -46,6 +46,17 @@ def put(event: Event) -> Put:
     when(event), id_of(event)  # malformed ones are found before anything is written
     found = own(event) if own is not None else NOTHING
     return found._replace(calls=calls_of(event))
+
+
+def contact_of(event: Event) -> str | None:
+    """The number whose contacts have changed in Redis, where the event tells of that. What they are now it does not."""
+    number = event.get("number")
+    return number if event.get("type") == "contact" and isinstance(number, str) and number else None
+
+
+def _contact(event: Event) -> Put:
+    when(event), id_of(event), text(event, "number")
+    return NOTHING
 
 
 def _decision(event: Event) -> Put:
@@ -141,5 +152,5 @@ _OWN: Mapping[str, Callable[[Event], Put]] = {
     "call_routed": _decision, "call_refused": _decision, "flow_left": _flow_end,
     "survey_answered": _survey, "voicemail_left": _voicemail,
     "direct_callback": _customer_event, "stickiness": _customer_event, "attempt": _attempt, "task": _task,
-    "agent_status": _status,
+    "agent_status": _status, "contact": _contact,
 }

@@ -1,7 +1,8 @@
 """Brings the event stream into the memory, for as long as it runs, whatever else does not. Knows no SQL and no key.
 
 A batch is read, written in one transaction, then said to be finished: killed in between, it is read and written again,
-which changes nothing. While the database or Redis is away it waits, says so once, and goes on where it was.
+which changes nothing. Contacts that it tells of are brought in before it is finished. While the database or Redis is
+away it waits, says so once, and goes on where it was.
 """
 
 from __future__ import annotations
@@ -38,14 +39,18 @@ _log = get_logger("recorder")
 
 
 class Recorder:
-    """Reads with `reader`, writes with `keeper`, until `stop`. `watch` keeps the figures, in a greenlet of its own."""
+    """Reads with `reader`, writes with `keeper`, until `stop`. `watch` keeps the figures, in a greenlet of its own.
+
+    `contacts`: brings the contacts of some numbers into the memory.
+    """
 
     def __init__(
-        self, reader: GroupReader, keeper: Keeper, *, at_once: int = _AT_ONCE, block_s: float = _BLOCK_S,
-        clock: Callable[[], float] = time.time,
+        self, reader: GroupReader, keeper: Keeper, *, contacts: Callable[[Sequence[str]], None] | None = None,
+        at_once: int = _AT_ONCE, block_s: float = _BLOCK_S, clock: Callable[[], float] = time.time,
     ) -> None:
         self._reader = reader
         self._keeper = keeper
+        self._contacts = contacts
         self._at_once = at_once
         self._block_s = block_s
         self._clock = clock
@@ -53,6 +58,8 @@ class Recorder:
         self._ready = False
         self._unfinished = self._behind = True
         self._held: Sequence[Entry] = ()
+        self._kept: Sequence[str] = ()
+        self._changed: frozenset[str] = frozenset()
         self._gaps = 0
         self._lag_s = 0.0
         self._pause_s = _FIRST_PAUSE_S
@@ -81,6 +88,8 @@ class Recorder:
         try:
             if not self._ready:
                 self._begin()
+            if self._kept:
+                self._finish()
             if not self._held:
                 self._held = self._next()
             done = bool(self._held)
@@ -157,7 +166,17 @@ class Recorder:
             ROWS_RECORDED.labels(table).inc(rows)
         for place, error in kept.quarantined.items():
             _log.error("event_quarantined", place=place, error=error, advice="see `fsapp records quarantine list`")
-        self._reader.finished([place for place, _payload in entries])
+        self._kept, self._changed = [place for place, _payload in entries], self._changed | kept.contacts
+        self._finish()
+
+    def _finish(self) -> None:
+        """Killed before it is done, the events come again, and with them whose contacts have changed."""
+        if self._contacts is not None and self._changed:
+            self._contacts(sorted(self._changed))
+            self._back("database")
+        self._changed = frozenset()
+        self._reader.finished(self._kept)
+        self._kept = ()
 
     def _away(self, who: str, fault: str) -> None:
         (DATABASE_UP if who == "database" else REDIS_UP).set(0)

@@ -46,6 +46,10 @@ class Tombstones:
         """The keyed hash of a number in E.164, or of an id."""
         return hmac.new(self._key, identity.encode(), hashlib.sha256).hexdigest()[:40]
 
+    def erased_at(self, number: str) -> float | None:
+        """When a number in E.164 was erased last; None: never."""
+        return self._numbers.get(self.hash(number)) if self._numbers else None
+
     def add(self, numbers: Iterable[str], passing: Iterable[str], at: float) -> None:
         """Remember that `numbers` were erased at `at` (epoch seconds), and what belongs to them: calls and tasks."""
         self.make_key()

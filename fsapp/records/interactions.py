@@ -115,6 +115,10 @@ def dispose(
     if words:
         add_note(connection, words, by, at, customer=one["customer_id"], interaction=one["id"])
     _changed(connection, one["id"], disposition=disposition)
+    if one["contact"]:
+        contacts = schema.contacts
+        connection.execute(update(contacts).where(contacts.c.id == one["contact"]).values(
+            disposition=disposition, changed_at=at))
 
 
 def set_tags(connection: Connection, id_: str, tags: Sequence[str], by: str, how: str, at: float) -> list[str]:

@@ -15,6 +15,7 @@ import msgpack
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import DBAPIError
 
+from fsapp.core.event_rows import contact_of
 from fsapp.records import schema
 from fsapp.records.database import Database, unavailable
 from fsapp.records.upsert import upsert
@@ -37,10 +38,14 @@ class Position(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What became of a batch: rows written by table, and events put into quarantine with their error by place."""
+    """What became of a batch: rows written by table, and events put into quarantine with their error by place.
+
+    `contacts`: numbers whose contacts have changed in Redis, of which nothing is written.
+    """
 
     rows: Counter[str]
     quarantined: dict[str, str]
+    contacts: frozenset[str] = frozenset()
 
 
 class Quarantined(NamedTuple):
@@ -95,7 +100,8 @@ class Keeper:
                 {"place": place, "type": _type(raw[place]), "event": raw[place], "error": error, "at": now}
                 for place, error in kept.quarantined.items()])
             _remember(connection, [place for place, _payload in batch], gaps, now)
-            return kept
+            changed = {contact_of(given.event) for given in events if given.place not in kept.quarantined}
+            return kept._replace(contacts=frozenset(number for number in changed if number is not None))
 
         return self._database.write(work)
 

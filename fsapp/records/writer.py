@@ -19,6 +19,7 @@ from fsapp.core.call_rows import rows_of
 from fsapp.core.call_state import State, learn
 from fsapp.core.event_rows import Put, put
 from fsapp.records import schema
+from fsapp.records.contact_tries import count_attempts
 from fsapp.records.database import WRITE_LOCK
 from fsapp.records.erasures import Tombstones
 from fsapp.records.upsert import upsert
@@ -140,6 +141,8 @@ def _write_own(
             _name_customers(connection, some)
         if name in ("decisions", "flow_ends"):
             some = _of_roots(connection, some)
+        if name == "attempts":
+            count_attempts(connection, some)
         upsert(connection, table, some, once=True)
         written[name] += len(some)
 

@@ -2,22 +2,26 @@
 
 The value of a customer's key is one msgpack map, stage id -> entry; an entry is an array with its default tail cut off.
 An import writes entries that carry its batch and hold the entry they replace; as long as the batch is pending, readers
-see the replaced one (see `imports`). Does not read files.
+see the replaced one (see `imports`). A single change is told to the event stream, an import is not: who keeps contacts
+elsewhere reads them (`contact_pages`). Does not read files.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import msgpack
 import redis
 
-from fsapp.errors import StateRefused
-from fsapp.state import keys, scripts
+from fsapp.errors import StateError, StateRefused
+from fsapp.log import get_logger
+from fsapp.state import keys, scripts, stream
 from fsapp.state.connection import address, redis_faults
 
 __all__ = ["ALL_VISIBLE", "Contacts", "Entry", "Visibility", "pack", "unpack"]
@@ -27,6 +31,7 @@ _CUT = (None, "", {})
 _DEEPEST = 20
 _MAX_DIGITS = 18
 _PAGE = 1000
+_log = get_logger("contacts")
 
 
 class Entry(NamedTuple):
@@ -179,7 +184,7 @@ class Contacts:
             if seen is not None:
                 entries[stage_id] = _opened(entries[stage_id], open_)
 
-        self._change(number, change)
+        self._change(number, change, "opened" if open_ else "closed")
         return outcome
 
     def set_attempted(self, number: str, stage_id: str, at: float) -> bool:
@@ -192,7 +197,7 @@ class Contacts:
             if found:
                 entries[stage_id] = _attempted(entries[stage_id], at)
 
-        self._change(number, change)
+        self._change(number, change, "attempted")
         return found
 
     def remove(self, number: str, stage_id: str | None = None) -> list[str]:
@@ -205,10 +210,10 @@ class Contacts:
             for stage in wanted:
                 del entries[stage]
 
-        self._change(number, change)
+        self._change(number, change, "removed")
         return removed
 
-    def _change(self, number: str, change: Callable[[dict[str, Entry], Visibility], None]) -> None:
+    def _change(self, number: str, change: Callable[[dict[str, Entry], Visibility], None], what: str) -> None:
         key = keys.contacts(number)
         for _ in range(_ATTEMPTS):
             with redis_faults(self._client):
@@ -219,9 +224,19 @@ class Contacts:
             if after == (value or b""):
                 return
             with redis_faults(self._client):
-                if not self._swap(keys=[key], args=[value or b"", after, 0]):
-                    return
+                swapped = not self._swap(keys=[key], args=[value or b"", after, 0])
+            if swapped:
+                self._tell(number, what)
+                return
         raise StateRefused(f"the contact {number} is changed by others all the time: try again")
+
+    def _tell(self, number: str, what: str) -> None:
+        """That something changed. It is done already: where it cannot be told, it is found by reading all contacts."""
+        event = {"type": "contact", "id": uuid4().hex, "at": time.time(), "number": number, "what": what}
+        try:
+            stream.add(self._client, [stream.encode(event)])
+        except StateError as error:
+            _log.warning("contact_not_told", error=str(error))
 
     def _unpack(self, number: str, value: bytes | None) -> dict[str, Entry]:
         try:

@@ -74,7 +74,7 @@ def contacts(number: str) -> str:
 
 def number_of(key: bytes) -> str:
     """Whose a customer's key is."""
-    return key.decode().partition("{")[2].partition("}")[0]
+    return key.decode(errors="replace").partition("{")[2].partition("}")[0]
 
 
 def rights(number: str) -> str:

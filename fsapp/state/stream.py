@@ -29,6 +29,7 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `attempt` | number, agent, outcome (failed, talked), campaign, stage, talked_s, and those below |
 | `task` | what (made, tried, assigned, closed), and those below |
 | `stickiness` | number, agent (None: nobody any more), place, by (talk, attempt, hand) |
+| `contact` | number, what (opened, closed, attempted, removed): its contacts changed, as they are in Redis |
 
 A `task` has task (its id), kind, state, number, place, campaign, stage, line, agent, group, due_at, expires_at,
 made_at, made_by, contact, tries (how many), why, note; an `attempt` at one has task, responsible (whose task it was),
@@ -36,7 +37,8 @@ result (a `core.task.TryOutcome`), cause, line, contact.
 
 Who left a queue has number, base_score (when the stay in it began) and, where they are known, called and language.
 A `member` is one stay of a call in one queue. Where the call was routed also: class, decision, campaign, stage, line,
-contact; where its leg is known, direction. The last three come from commands as well, then without switch.
+contact; where its leg is known, direction. The last four come from commands as well, then without switch. A `contact`
+says that something changed, not what is so now: who keeps contacts reads it where it is. Imports tell of no contacts.
 """
 
 from __future__ import annotations

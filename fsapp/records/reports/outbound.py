@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, case, func, select
 
+from fsapp.core.contact_rows import GONE
 from fsapp.core.reports.outbound import Asked, Tried, count_attempt, count_callback
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
@@ -46,7 +47,7 @@ def read_campaigns(connection: Connection, query: Query, rows: Rows) -> None:
     values_of = [_CONTACT_COLUMNS[name] for name in rows.by]
     for many, not_tried, state, *values in read(connection, select(
             func.count(), func.sum(untried), _CONTACT.state, *values_of,
-    ).where(*only(query, _CONTACT_COLUMNS)).group_by(_CONTACT.state, *values_of)):
+    ).where(_CONTACT.state != GONE, *only(query, _CONTACT_COLUMNS)).group_by(_CONTACT.state, *values_of)):
         tally = rows.at(query.period.start, values)
         tally.count("contacts", many)
         tally.count("untried", int(not_tried))
