@@ -71,6 +71,8 @@ def _database_url(value: str) -> str:
     if not good:
         raise ValueError("not an address of a database, write for example sqlite:///var/fsapp.db or "
                          "postgresql://fsapp@localhost/fsapp")
+    if parts.netloc.count("@") > 1:  # what is behind the first one would be taken for the host, and shown
+        raise ValueError("an @ in user or password is written %40")
     return value
 
 

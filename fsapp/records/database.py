@@ -13,11 +13,19 @@ from typing import Any, TypeVar, cast
 from gevent.threadpool import ThreadPool
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from fsapp.errors import RecordsUnavailable, SettingsError
 
-__all__ = ["WRITE_LOCK", "Database", "engine_of", "said", "unavailable"]
+__all__ = ["WRITE_LOCK", "Database", "engine_of", "said", "shown", "unavailable"]
 
 WRITE_LOCK = 0x66736170  # the advisory lock of whoever writes calls to PostgreSQL, as SQLite has one writer anyway
 
@@ -38,7 +46,7 @@ class Database:
 
     def __init__(self, url: str, *, threads: int = _THREADS) -> None:
         self._engine = engine_of(url, threads=threads)
-        self.where = self._engine.url.render_as_string(hide_password=True)
+        self.where = shown(self._engine.url)
         self.dialect = self._engine.dialect.name
         self._threads = ThreadPool(threads) if self.dialect == "sqlite" else None
 
@@ -89,8 +97,17 @@ def unavailable(error: DBAPIError) -> bool:
     """Whether it is the database that cannot do it now, rather than what it was asked to do that is wrong."""
     if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError, InternalError)):
         return True
+    # SQLite's word for a file that is no database, or a broken one: all that is of one value has a class of its own.
+    if type(error) is DatabaseError:
+        return True
     # Syntax, and tables that are not there: no value can be to blame.
     return isinstance(error, ProgrammingError) and str(getattr(error.orig, "sqlstate", None) or "").startswith("42")
+
+
+def shown(url: URL) -> str:
+    """The address as it may be printed: no password, neither the user's nor one among the options."""
+    secret = [name for name in url.query if "password" in name]
+    return url.difference_update_query(secret).render_as_string(hide_password=True)
 
 
 def engine_of(url: str, *, threads: int = _THREADS, foreign_keys: bool = True) -> Engine:
@@ -159,6 +176,9 @@ def said(error: DBAPIError, where: str) -> str:
         return f"the database {where} is full ({said}): make room on its disk"
     if "readonly" in lowered or "read-only" in lowered:
         return f"the database {where} cannot be written to ({said}): see whose it is and how it is mounted"
+    if "not a database" in lowered or "malformed" in lowered:
+        return (f"the database {where} is no database, or a broken one ({said}): put a saved one in its place, or set "
+                "FSAPP_DATABASE_URL")
     if "locked" in lowered:
         return f"the database {where} is held by somebody else ({said}): end what holds it"
     if "no such table" in lowered or "no such column" in lowered or (

@@ -62,6 +62,10 @@ class Tombstones:
         self._connection.execute(delete(erasures).where(
             erasures.c.kind == "passing", erasures.c.at < at - _PASSING_S))
 
+    def erased(self, number: str, since: float) -> bool:
+        """Whether a number (E.164) was erased after what happened at `since`."""
+        return bool(self._numbers) and since <= self._numbers.get(self.hash(number), -1.0)
+
     def without(
         self, events: Sequence[Mapping[str, Any]], number_of: Callable[[str], str],
     ) -> list[Mapping[str, Any]]:
@@ -81,7 +85,7 @@ class Tombstones:
     def _before(self, event: Mapping[str, Any], number_of: Callable[[str], str]) -> bool:
         """Whether it names a number that was erased after what it tells of had begun."""
         began = _began(event)
-        return any(began <= self._numbers.get(self.hash(number_of(one)), -1.0) for one in identities(event))
+        return any(self.erased(number_of(one), began) for one in identities(event))
 
     def _scrubbed(self, event: Mapping[str, Any], number_of: Callable[[str], str]) -> Mapping[str, Any]:
         passing = any(self.hash(one) in self._passing for one in identities(event))

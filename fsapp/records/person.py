@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, false, or_, sel
 
 from fsapp.core.erased import looks_like, maybe_in, names, scrub_state
 from fsapp.records import schema
+from fsapp.records.follow_ups import DROPPED, FAILED, WAITING
 
 __all__ = ["HOW", "KEPT", "Person", "erase_rows", "passing", "person", "rows_of"]
 
@@ -103,6 +104,7 @@ def erase_rows(connection: Connection, who: Person, at: float) -> dict[str, dict
     log = schema.access_log
     connection.execute(update(log).where(log.c.subject.in_(who.numbers)).values(subject=None))
     _close_tasks(connection, who, at)
+    _close_followups(connection, who, at)
     for name, change in HOW.items():
         table = schema.METADATA.tables[name]
         if change == {}:
@@ -159,6 +161,15 @@ def _close_tasks(connection: Connection, who: Person, at: float) -> None:
     connection.execute(update(table).where(_own(table, who), table.c.closed_at.is_(None)).values(
         state="cancelled", why="erased", closed_at=at, changed_at=at))
     connection.execute(update(table).where(_own(table, who)).values(told="9"))
+
+
+def _close_followups(connection: Connection, who: Person, at: float) -> None:
+    """What waits to be told to others, or may be told again, is told to nobody."""
+    table = schema.followups
+    for some in _pages(who.calls):
+        connection.execute(update(table).where(
+            table.c.interaction_id.in_(some), table.c.state.in_((WAITING, FAILED))).values(
+            state=DROPPED, ended_at=at, next_at=None))
 
 
 def _erase_states(connection: Connection, who: Person) -> int:

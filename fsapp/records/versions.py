@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from fsapp.errors import RecordsError, RecordsOutdated, RecordsUnavailable
-from fsapp.records.database import WRITE_LOCK, Database, engine_of, said, unavailable
+from fsapp.records.database import WRITE_LOCK, Database, engine_of, said, shown, unavailable
 
 __all__ = ["Migrated", "current", "latest", "migrate", "refuse_outdated", "versions"]
 
@@ -70,7 +70,7 @@ def migrate(url: str, to: str = "head") -> Migrated:
     """Bring the database up to a version, all the way or not at all; makes the file of SQLite. RecordsError."""
     # Rebuilding a table of SQLite drops it: with foreign keys on, the rows that point to it would go along.
     engine = engine_of(url, threads=1, foreign_keys=False)
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url)
     try:
         if engine.dialect.name == "sqlite":
             Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,9 @@ from fsapp.records.tokens import May, Token
 from fsapp.web.faults import Fault
 from fsapp.web.parts import parts
 
-__all__ = ["MAX_BODY", "asked_number", "body", "guard", "limit", "may", "now", "parameter", "read_time", "who"]
+__all__ = [
+    "MAX_BODY", "asked_number", "body", "given_id", "guard", "limit", "may", "now", "parameter", "read_time", "who",
+]
 
 MAX_BODY = 64 * 1024
 MAX_LIMIT = 200
@@ -54,6 +56,8 @@ def _let_in() -> None:
         raise Fault(401, "a token is needed: Authorization: Bearer TOKEN; `fsapp web token add` makes one")
     _within_limits(f"token:{found.name}")
     g.token = found
+    if "\0" in request.path:
+        raise Fault(404, "there is nothing here: see docs/api.md")  # no id has one, and PostgreSQL takes no such text
     if request.endpoint is None:
         return  # nothing there: Flask says so
     wanted = getattr(current_app.view_functions[request.endpoint], _LEVEL, May.ADMIN)
@@ -109,6 +113,11 @@ def _depth(value: Any, deep: int = 1) -> int:
 def parameter(name: str, longest: int = 200) -> str | None:
     """A parameter of the address, on one clean line; None where it is absent or empty."""
     return clean_text(request.args.get(name, ""), longest) or None
+
+
+def given_id(value: str) -> str:
+    """The id of something, from a body: what no id has, and no database takes, becomes a question mark."""
+    return "".join(char if char.isprintable() else "?" for char in value[:300])
 
 
 def asked_number(name: str = "number", *, text: str | None = None) -> str:

@@ -16,7 +16,7 @@ from fsapp.records.notes import add_tags
 from fsapp.records.notes import remove_tag as untag
 from fsapp.records.shapes import customer_shape, time_shape
 from fsapp.records.tokens import May
-from fsapp.web.asking import asked_number, body, limit, may, now, parameter, who
+from fsapp.web.asking import asked_number, body, given_id, limit, may, now, parameter, who
 from fsapp.web.faults import Fault
 from fsapp.web.parts import parts
 
@@ -78,6 +78,7 @@ def merge(id_: str) -> Any:
     other = given.get("other")
     if not isinstance(other, str) or set(given) != {"other"}:
         raise Fault(422, "other: is the id of the customer who is to become this one")
+    other = given_id(other)
 
     def work(connection: Connection) -> Customer:
         for one in (id_, other):

@@ -19,7 +19,7 @@ from fsapp.records.shapes import interaction_shape, time_shape
 from fsapp.records.tickets import NewTicket, TicketFilter
 from fsapp.records.tokens import May
 from fsapp.records.writer import lock
-from fsapp.web.asking import asked_number, body, limit, may, now, parameter, who
+from fsapp.web.asking import asked_number, body, given_id, limit, may, now, parameter, who
 from fsapp.web.customers import author
 from fsapp.web.faults import Fault
 from fsapp.web.parts import parts
@@ -57,7 +57,7 @@ def find() -> Any:
 @may(routes, "/tickets", May.WRITE, "POST")
 def make() -> Any:
     given, at, by = body(), now(), who()
-    new, about_id = _asked(given), given.get("interaction")
+    new, about_id = _asked(given), given_id(given.get("interaction") or "")
 
     def work(connection: Connection) -> dict[str, Any]:
         lock(connection)
@@ -159,7 +159,7 @@ def _asked(given: dict[str, Any]) -> NewTicket:
         raise Fault(422, "what is said of the ticket is wrong", faults=faults)
     agent, group = _responsible(given)
     number = asked_number(text=given["number"]) if given.get("number") else None
-    return NewTicket(given.get("customer"), number, subject, agent, group, int(priority), place)
+    return NewTicket(given_id(given.get("customer") or "") or None, number, subject, agent, group, int(priority), place)
 
 
 def _responsible(given: dict[str, Any]) -> tuple[str | None, str | None]:

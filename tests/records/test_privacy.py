@@ -22,7 +22,8 @@ from fsapp.core.model import Right, Sticky
 from fsapp.core.recording import file_name
 from fsapp.core.task import Task, TaskKind
 from fsapp.core.task_life import Changed
-from fsapp.records import schema
+from fsapp.records import outbox, schema
+from fsapp.records.channels import Told, keep
 from fsapp.records.database import Database
 from fsapp.records.keeping import Keeper
 from fsapp.records.person import HOW, KEPT
@@ -280,6 +281,36 @@ def test_a_person_is_erased_everywhere(full: Centre) -> None:
     assert entry["who"].startswith("cli:") and entry["number"] is None and len(entry["subject"]) == 40
     again = full.fsapp("privacy", "erase", N, "--yes", "--json")
     assert again.status == 0 and json.loads(again.out)["redis_keys"] == 0
+
+
+def test_nobody_is_told_of_who_was_erased(full: Centre) -> None:
+    """What waits in the outbox, or failed, is about somebody who is no more."""
+    def work(connection: Any) -> None:
+        for id_, state in (("w1", "waiting"), ("w2", "failed")):
+            put(connection, "followups", {
+                "id": id_, "interaction_id": "u1", "rule": "sold", "kind": "webhook", "target": "crm", "state": state,
+                "made_at": 1.0, "next_at": 1.0, "payload": {"number": N}})
+
+    full.database.write(work)
+    assert full.fsapp("privacy", "erase", N, "--yes").status == 0
+    assert full.database.read(lambda connection: outbox.due(connection, time.time())) == []
+    assert full.database.write(lambda connection: outbox.retry(connection, ["w1", "w2"], time.time())) == []
+    rows = {row["id"]: row for row in full.rows("followups")}
+    assert (rows["w1"]["state"], rows["w2"]["state"], rows["f1"]["state"]) == ("dropped", "dropped", "done")
+
+
+def test_what_another_channel_tells_late_brings_nobody_back(full: Centre) -> None:
+    now = time.time()
+    assert full.fsapp("privacy", "erase", N, "--yes").status == 0
+    told = Told("email", "1@x", now - 3600, now - 3600, number=N, email="ana@example.com", name="Ana Petrović",
+                subject="Ana Petrović", agent="1005", fields={"text": "Ana Petrović"})
+    full.database.write(lambda connection: keep(connection, told, by="crm", now=now))
+    full.database.write(lambda connection: keep(
+        connection, told._replace(id="2@x", at=now + 60, ended_at=now + 60), by="crm", now=now + 60))
+    rows = {row["id"]: row for row in full.rows("interactions")}
+    assert [rows["email:1@x"][name] for name in ("number", "name", "subject", "fields", "agent")] == [
+        None, None, None, None, "1005"]
+    assert (rows["email:2@x"]["number"], rows["email:2@x"]["name"]) == (N, "Ana Petrović"), "somebody new"
 
 
 def test_erasing_asks_first(full: Centre, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from fsapp.cli.root import main
+from fsapp.errors import RecordsUnavailable
 from fsapp.recorder.loop import Recorder
 from fsapp.records import schema
 from fsapp.records.database import Database
@@ -328,6 +329,26 @@ def test_it_waits_for_a_database_that_is_away(redis_client: Any, postgresql: Any
     assert desk.recorder.faults == [] and desk.keeper.position().events == 12
     database.close()
     postgresql.drop(url)
+
+
+@pytest.mark.parametrize("written", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_file_that_is_no_database_is_said(tmp_path: Any, written: bytes) -> None:
+    (tmp_path / "broken.db").write_bytes(written)
+    url = f"sqlite:///{tmp_path}/broken.db"
+    database = Database(url)
+    for work in (lambda: Keeper(database, number_of).position(), lambda: migrate(url)):
+        with pytest.raises(RecordsUnavailable, match="is no database, or a broken one"):
+            work()
+    database.close()
+
+
+def test_no_password_is_shown() -> None:
+    database = Database("postgresql://fsapp:se:cret@127.0.0.1:1/x?password=secret2&sslpassword=secret3&sslmode=prefer")
+    with pytest.raises(RecordsUnavailable) as said:
+        database.read(lambda connection: connection.execute(text("SELECT 1")))
+    for shown in (database.where, str(said.value)):
+        assert "cret" not in shown and "127.0.0.1:1/x" in shown and "sslmode" in shown
+    database.close()
 
 
 @pytest.mark.parametrize("trouble", ["full", "read-only", "locked"])

@@ -60,6 +60,12 @@ def test_a_database_that_is_no_number_is_refused(url):
     assert "FSAPP_REDIS_URL: redis_url: not a Redis address" in fault
 
 
+def test_a_password_that_would_be_taken_for_the_host_is_refused_and_not_shown():
+    (fault,) = _faults(environ={"FSAPP_DATABASE_URL": "postgresql://fsapp:se@cret@127.0.0.1/fsapp"})
+    assert "FSAPP_DATABASE_URL: database_url: an @ in user or password is written %40" in fault and "cret" not in fault
+    assert load(environ={"FSAPP_DATABASE_URL": "postgresql://fsapp:se%40cret@127.0.0.1/fsapp"}).database_url
+
+
 @pytest.mark.parametrize("url", ["redis://127.0.0.1", "redis://:secret@127.0.0.1:6379/12", "unix:///run/redis.sock?db=1"])
 def test_redis_addresses_that_are_good(url):
     assert load(environ={"FSAPP_REDIS_URL": url}).redis_url == url

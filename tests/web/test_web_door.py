@@ -76,6 +76,21 @@ def test_what_is_not_there_and_what_cannot_be_done_there(admin: Asker) -> None:
     assert "POST" in said.headers["Allow"]
 
 
+@pytest.mark.parametrize(("method", "path", "body"), [
+    ("GET", "/customers/%00", None), ("GET", "/customers/a%00b/timeline", None), ("GET", "/interactions/%00", None),
+    ("PATCH", "/customers/%00", {"name": "A"}), ("POST", "/tickets/%00/close", {}),
+    ("DELETE", "/customers/%00/tags/x", None),
+    ("POST", "/customers/{}/merge", {"other": "\0"}), ("POST", "/customers/{}/merge", {"other": "\ud800"}),
+    ("POST", "/tickets", {"subject": "A", "customer": "a\0"}),
+    ("POST", "/tickets", {"subject": "A", "customer": "\ud800"}),
+    ("POST", "/tickets", {"subject": "A", "interaction": "\0x"}),
+])
+def test_ids_that_no_database_takes(admin: Asker, method: str, path: str, body: Any) -> None:
+    customer = admin.ask("POST", "/customers", {"name": "A"}).json["id"]
+    said = admin.ask(method, path.format(customer), body)
+    assert said.status in (404, 422) and said.error
+
+
 def test_too_many_requests_are_put_off(database_url: str, redis_server: Any, tmp_path: Path) -> None:
     process = start_web(database_url, redis_server, tmp_path, web_rate=0.001)
     one, other = Asker(process, make_token(process, "read")), Asker(process, make_token(process, "write"))
