@@ -68,9 +68,10 @@ def planned(
     """
     tasks = {task.id: task for task in due}
     there, callers, hours = availability(seen), _callers(seen, rules), _Hours(rules, switch, now)
+    kept = _kept(standing.values(), tasks)
     ends = tuple(
         End(one.place, one.task, why) for one in standing.values() if not one.connected
-        if (why := _why_not(tasks.get(one.task), hours, callers)))
+        if (why := _why_not(tasks.get(one.task), hours, callers) or _spare(one, kept)))
     refused = [(task, why) for one in standing.values() if not one.connected and (task := tasks.get(one.task))
                and task.open and (why := _refusal(task, rules))]
     served = {one.task for one in standing.values()} | resting
@@ -156,6 +157,22 @@ def _why_not(task: Task | None, hours: _Hours, busy: frozenset[str]) -> str:
     if task.due_at > hours.now:
         return "not-now"
     return hours.why_not(task) or ("calls-himself" if task.number in busy else "")
+
+
+def _kept(standing: Iterable[Standing], tasks: Mapping[str, Task]) -> Mapping[str, str]:
+    """Of each customer's calls the one that stays: an agent's, else the task's own.
+
+    A switch that was held up for long makes what was asked of it long ago, and for which another was made meanwhile.
+    """
+    def last(one: Standing) -> tuple[bool, bool, str]:
+        task = tasks.get(one.task)
+        return one.connected, task is not None and task.call == one.place, one.place
+
+    return {one.number: one.place for one in sorted(standing, key=last)}
+
+
+def _spare(one: Standing, kept: Mapping[str, str]) -> str:
+    return "" if kept[one.number] == one.place else "twice"
 
 
 def _queue(task: Task, rules: Rules, switch: str, there: Availability, now: datetime) -> str:

@@ -27,6 +27,8 @@ NUMBER = "{number}"  # in a route: the digits of the number, without its plus
 DEFAULT_ROUTE = f"sofia/gateway/trunk/{NUMBER}"
 DEFAULT_RING_S = 30
 DEFAULT_CALLBACKS_A_DAY = 5
+# Wherever they are, calls to these are dear: they lead on to anywhere, and their owners may earn by it.
+_DEAR = frozenset({phonenumbers.PhoneNumberType.PERSONAL_NUMBER, phonenumbers.PhoneNumberType.PAGER})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 
 
@@ -86,6 +88,8 @@ def refusal(
         return Refusal.FOREIGN if phonenumbers.is_possible_number(parsed) else Refusal.NONSENSE
     if not phonenumbers.is_valid_number(parsed):
         return Refusal.NONSENSE
+    if phonenumbers.number_type(parsed) in _DEAR:
+        return Refusal.PREMIUM
     if any(number.e164 in lists[name] for name in dialling.do_not_call if name in lists):
         return Refusal.DO_NOT_CALL
     return None

@@ -83,6 +83,17 @@ def test_a_customer_has_one_call_at_a_time() -> None:
     assert not planned(two[1:], standing(two[0]), floor("1001", "1002"), rules(), "main", NOW).start
 
 
+def test_of_two_calls_that_stand_for_a_customer_one_goes() -> None:
+    """A switch that was held up makes one that nobody counts upon any more."""
+    one, two = (Standing(place, "t1", "+381641110001", frozenset({place})) for place in ("p-late", "p-1"))
+    for late, mine, gone in ((one, two, "p-late"), (replace(one, connected=True), two, "p-1")):
+        there = {late.place: late, mine.place: mine}
+        plan = planned([task(call="p-1")], there, floor("1001"), rules(), "main", NOW)
+        assert [(end.place, end.why) for end in plan.end] == [(gone, "twice")]
+    both = {one.place: replace(one, connected=True), two.place: replace(two, connected=True)}
+    assert not planned([task(call="p-1")], both, floor("1001"), rules(), "main", NOW).end
+
+
 def test_whoever_is_on_the_line_is_not_called() -> None:
     call = SeenCall("c", "inbound", "0641110001")
     assert planned([task()], {}, floor("1001", calls=(call,)), rules(), "main", NOW) == Plan()

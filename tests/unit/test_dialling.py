@@ -7,13 +7,14 @@ from fsapp.core.lists import NumberList
 from fsapp.core.numbers import normalise
 
 LISTS = {"do-not-call": NumberList("do-not-call", frozenset({"+381601234568"}), ("+38122",))}
-DIALLING = Dialling(regions=("RS", "HU"), do_not_call=("do-not-call", "gone"))
+DIALLING = Dialling(regions=("RS", "HU", "GB"), do_not_call=("do-not-call", "gone"))
 
 
 @pytest.mark.parametrize(("written", "why"), [
     ("+381601234567", None), ("0601234567", None), ("+36301234567", None),
     ("", Refusal.ANONYMOUS), ("anonymous", Refusal.ANONYMOUS),
-    ("0900123456", Refusal.PREMIUM),
+    ("0900123456", Refusal.PREMIUM), ("+447012345678", Refusal.PREMIUM), ("+447640123456", Refusal.PREMIUM),
+    ("+447400123456", None),
     ("+381115550100", Refusal.OURS), ("01155501001", Refusal.OURS), ("0115550100999", Refusal.OURS),
     ("+38640123456", Refusal.FOREIGN), ("+881612345678", Refusal.FOREIGN), ("+12025550123", Refusal.FOREIGN),
     ("+381601234568", Refusal.DO_NOT_CALL), ("+38122612345", Refusal.DO_NOT_CALL),
