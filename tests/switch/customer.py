@@ -72,6 +72,10 @@ class Customer:
         """Let the call that rings end with a status: 486 is busy, 603 says no."""
         self._reply(status)
 
+    def redirect(self, uri: str) -> None:
+        """Have the caller go elsewhere."""
+        self._reply(302, f"Contact: <{uri}>\r\n")
+
     def wait_end(self, deadline_s: float = DEADLINE_S) -> str:
         """Until the other side ends the call: BYE, or CANCEL while it rang."""
         until = time.monotonic() + deadline_s

@@ -196,6 +196,23 @@ def test_a_customer_who_is_not_reached_is_due_again(
     until(lambda: Customers(redis_client).get(NUMBER).rights, "a failed attempt gives the customer a right")
 
 
+@pytest.mark.parametrize("where", ["elsewhere", "sip:fsapp-dial@127.0.0.1:5080", "sip:fsapp-visit@fsapp"])
+def test_nobody_sends_us_on_to_another_number(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks, where: str,
+) -> None:
+    """At our cost it would be, or into our own dialplan: wherever a customer's line is redirected to, we do not call."""
+    link()
+    ask(tasks)
+    agent.answer()
+    customer.ring()
+    with Customer() as dear:
+        customer.redirect(f"sip:0900123456@127.0.0.1:{dear.port}" if where == "elsewhere" else where)
+        task = wait_tried(tasks)
+        assert not dear.rings()
+    assert [(one.outcome, one.cause) for one in task.tries] == [(TryOutcome.FAILED, "REQUESTED_CHAN_UNAVAIL")]
+    until(lambda: "0 total" in switch.cli("show calls count"), "nothing is left")
+
+
 def test_two_due_for_one_agent_come_one_after_the_other(
     switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks,
 ) -> None:
