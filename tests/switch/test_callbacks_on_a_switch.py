@@ -200,7 +200,7 @@ def test_a_customer_who_is_not_reached_is_due_again(
 def test_nobody_sends_us_on_to_another_number(
     switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks, where: str,
 ) -> None:
-    """At our cost it would be, or into our own dialplan: wherever a customer's line is redirected to, we do not call."""
+    """It would be at our cost, or into our own dialplan: wherever a line is redirected to, we do not call."""
     link()
     ask(tasks)
     agent.answer()
