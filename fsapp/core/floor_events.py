@@ -205,7 +205,7 @@ def _waited_before(seen: Seen, event: FloorEvent, joined_at: datetime) -> int:
 def _offered(seen: Seen, event: FloorEvent) -> Changes:
     member = seen.members.get(event.member)
     fact = _fact(event, "agent_offered", call=event.call, member=event.member, queue=event.queue, agent=event.agent,
-                 **facts.task_of(member), **facts.caller_of(seen, member))
+                 **facts.caller_of(seen, member) | facts.task_of(member))
     if member is None or member.state not in (MemberState.WAITING, MemberState.TRYING):
         return Changes(facts=(fact,))
     member = replace(member, state=MemberState.TRYING, agent=event.agent)

@@ -56,6 +56,16 @@ def play(seen: Seen, events: tuple[FloorEvent, ...]) -> tuple[Seen, list[dict]]:
     return seen, facts
 
 
+def test_every_fact_of_a_call_for_a_task_says_so() -> None:
+    """From the first offer to the talk: the leg's variables and the member both know of it."""
+    variables = {"fsapp_class": "callback", "fsapp_task": "t1", "fsapp_customer": "+381601234567"}
+    story = [replace(one, variables=variables) if one.call == "c1" else one for one in STORY]
+    _, facts = play(EMPTY, tuple(story))
+    assert [(fact["type"], fact["task"]) for fact in facts] == [
+        (kind, "t1") for kind in ("queue_joined", "agent_offered", "call_answered", "talk_ended")]
+    assert facts[1]["customer"] == "+381601234567"
+
+
 def test_an_answered_call() -> None:
     waiting, _ = play(EMPTY, STORY[:3])
     member = waiting.members["m1"]
