@@ -11,7 +11,7 @@ from typing import Any
 
 from fsapp.core.recording import read_name
 
-__all__ = ["identities", "looks_like", "maybe_in", "names", "scrub", "scrub_state"]
+__all__ = ["figures_of", "identities", "looks_like", "maybe_in", "names", "scrub", "scrub_state"]
 
 _NUMBERS = ("number", "caller", "called", "carried_number")
 _FILES = ("file", "fsapp_recording")
@@ -21,6 +21,7 @@ _PERSONAL = frozenset({
     "fsapp_contact", "fsapp_customer", "fsapp_recording", "fsapp_values", "fsapp_carry_from", "fields",
 })
 _OF_STATES = frozenset({"name", "contact", "customer", "file", "files"})
+_FIGURES = ("rights", "sticky")
 Gone = Callable[[str], bool]
 
 
@@ -45,10 +46,18 @@ def scrub(event: Mapping[str, Any], gone: Gone) -> dict[str, Any]:
     """The event without who it was about. `gone`: whether a number, as it is written, is one of the person's."""
     found = {}
     for name, value in event.items():
-        if name in _PERSONAL or (name in _NUMBERS and isinstance(value, str) and gone(value)):
+        if name == "facts" and (figures := figures_of(value)):
+            found[name] = figures
+        elif name in _PERSONAL or (name in _NUMBERS and isinstance(value, str) and gone(value)):
             continue
-        found[name] = scrub(value, gone) if isinstance(value, Mapping) else value
+        else:
+            found[name] = scrub(value, gone) if isinstance(value, Mapping) else value
     return found
+
+
+def figures_of(facts: Any) -> dict[str, Any] | None:
+    """Of a decision's facts (`facts_record`) what reports are made of: which agents the caller had a right to."""
+    return {name: facts[name] for name in _FIGURES if facts.get(name)} or None if isinstance(facts, Mapping) else None
 
 
 def scrub_state(state: Any, gone: Gone) -> Any:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from fsapp.core.clean import MAX_NAME, clean_name, clean_text
+from fsapp.core.clean import clean_text
+from fsapp.core.tagging import MAX_TAG, clean_tag
 from fsapp.errors import SheetError
 from fsapp.sheets.cells import BadCell, number_cell, unguarded
 from fsapp.sheets.columns import CUSTOMER_COLUMNS, place_columns
@@ -22,12 +23,11 @@ MAX_CELL = 200
 MAX_VALUE = 2000
 MAX_NOTE = 4000
 MAX_NUMBERS = 20
-MAX_TAG = 50
 MAX_TAGS = 50
 _BETWEEN_NUMBERS = re.compile(r"[;,|\n\r]+")
 _BETWEEN_TAGS = _BETWEEN_NUMBERS
 _EMAIL = re.compile(r"[^@\s<>\"',;]{1,64}@[^@\s<>\"',;]{1,190}\Z")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?\Z", re.IGNORECASE | re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*\Z", re.IGNORECASE | re.ASCII)
 
 
 class CustomerRow(NamedTuple):
@@ -109,9 +109,9 @@ class CustomerFile:
         places = self._columns.known
         parts = [unguarded(cells[places[name][0]]) for name in ("name", "surname") if name in places]
         text = " ".join(part for part in parts if part.strip())
-        if len(text) > MAX_NAME and len(" ".join(text.split())) > MAX_NAME:
-            raise BadCell(f"the name is longer than {MAX_NAME} characters")
-        return clean_name(text) or None
+        if len(text) > MAX_CELL and len(" ".join(text.split())) > MAX_CELL:
+            raise BadCell(f"the name is longer than {MAX_CELL} characters")
+        return clean_text(text, MAX_CELL) or None
 
 
 def _parts(cell: str) -> list[str]:
@@ -132,14 +132,18 @@ def _text(cell: str, column: str, limit: int) -> str:
 
 
 def _tags(cell: str) -> tuple[str, ...]:
-    found = [clean_text(part, MAX_TAG + 1).lower() for part in _BETWEEN_TAGS.split(unguarded(cell))]
-    tags = tuple(dict.fromkeys(tag for tag in found if tag))
-    for tag in tags:
-        if len(tag) > MAX_TAG or "/" in tag:
-            raise BadCell(f"{tag!r} is no tag: write 1 to {MAX_TAG} characters without a slash")
+    tags: dict[str, None] = {}
+    for part in _BETWEEN_TAGS.split(unguarded(cell)):
+        said = clean_text(part, MAX_TAG + 1)
+        tag = clean_tag(said) if len(said) <= MAX_TAG else None
+        if said and tag is None:
+            raise BadCell(f"{said!r} is no tag: write letters and digits with hyphens between, at most {MAX_TAG} "
+                          "characters")
+        if tag:
+            tags[tag] = None
     if len(tags) > MAX_TAGS:
         raise BadCell(f"has {len(tags)} tags, at most {MAX_TAGS} can be kept")
-    return tags
+    return tuple(tags)
 
 
 def _vip(text: str | None) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgpack
 from sqlalchemy import ColumnElement, Connection, Table, delete, false, or_, select, update
 
-from fsapp.core.erased import looks_like, maybe_in, names, scrub_state
+from fsapp.core.erased import figures_of, looks_like, maybe_in, names, scrub_state
 from fsapp.records import schema
 from fsapp.records.follow_ups import DROPPED, FAILED, WAITING
 
@@ -24,7 +24,7 @@ Change = Mapping[str, Any] | None  # what the columns become; None: the row goes
 
 # In this order: what belongs to something goes before it.
 HOW: dict[str, Change] = {
-    "decisions": {"trace": None, "facts": None},
+    "decisions": {"trace": None},  # and of the facts what is of this person only
     "queue_stays": {}, "offers": {}, "flow_ends": {},
     "surveys": {"number": None},
     "notes": DELETE,
@@ -105,6 +105,7 @@ def erase_rows(connection: Connection, who: Person, at: float) -> dict[str, dict
     connection.execute(update(log).where(log.c.subject.in_(who.numbers)).values(subject=None))
     _close_tasks(connection, who, at)
     _close_followups(connection, who, at)
+    _erase_facts(connection, who)
     for name, change in HOW.items():
         table = schema.METADATA.tables[name]
         if change == {}:
@@ -170,6 +171,15 @@ def _close_followups(connection: Connection, who: Person, at: float) -> None:
         connection.execute(update(table).where(
             table.c.interaction_id.in_(some), table.c.state.in_((WAITING, FAILED))).values(
             state=DROPPED, ended_at=at, next_at=None))
+
+
+def _erase_facts(connection: Connection, who: Person) -> None:
+    """Of why a call was decided so there stays which agents it was for: reports are made of that."""
+    table = schema.decisions
+    for some in _pages(who.calls):
+        found = connection.execute(select(table.c.id, table.c.facts).where(table.c.interaction_id.in_(some))).all()
+        for id_, facts in found:
+            connection.execute(update(table).where(table.c.id == id_).values(facts=figures_of(facts)))
 
 
 def _erase_states(connection: Connection, who: Person) -> int:

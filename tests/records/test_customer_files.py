@@ -143,7 +143,30 @@ def test_a_dry_run_says_what_would_be(imported: Any, database: Database) -> None
 def test_hostile_names_are_cleaned(imported: Any, database: Database) -> None:
     imported('number,name,city\n0601234567,"\u202eA\u200bna ""Zmaj""\n${x}\u2067","=HYPERLINK(""http://x"",""y"")"\n')
     kept = everybody(database)[N]
-    assert (kept["name"], kept["fields"]) == ("Ana Zmaj x", {"city": '=HYPERLINK("http://x","y")'})
+    assert (kept["name"], kept["fields"]) == ('Ana "Zmaj" ${x}', {"city": '=HYPERLINK("http://x","y")'})
+
+
+def test_tags_are_spelled_as_everywhere(fsapp: Any, imported: Any, database: Database) -> None:
+    """Otherwise nobody could take them away, or find them."""
+    assert imported("number,tags\n0601234567,Wants refund; VIP_Kunde ;;wants-refund\n").status == 0
+    assert everybody(database)[N]["tags"] == ["vip-kunde", "wants-refund"]
+    assert fsapp("customers", "tag", N, "Wants refund", "--remove").status == 0
+    done = imported("number,tags\n0601234567,good; a/b\n")
+    assert done.status == 1 and "line 2: 'a/b' is no tag" in done.faults[0]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_what_was_said_otherwise_is_imported_again(
+    fsapp: Any, imported: Any, database: Database, tmp_path: Path, kind: str,
+) -> None:
+    name = 'Željko "Žile" <O\'Neil> {x} ' + "a" * 150
+    assert fsapp("customers", "add", N, "--name", name, "--language", "zh-hans-cn").status == 0
+    path = tmp_path / f"all.{kind}"
+    assert fsapp("customers", "export", "--to", str(path)).status == 0
+    done = fsapp("customers", "import", str(path))
+    assert (done.status, done.faults) == (0, [])
+    kept = everybody(database)[N]
+    assert (kept["name"], kept["language"]) == (name, "zh-hans-cn")
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

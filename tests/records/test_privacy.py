@@ -283,6 +283,22 @@ def test_a_person_is_erased_everywhere(full: Centre) -> None:
     assert again.status == 0 and json.loads(again.out)["redis_keys"] == 0
 
 
+def test_reports_say_the_same_of_who_was_erased(centre: Centre) -> None:
+    """Whom a caller was to reach is known to the first decision alone."""
+    now = time.time()
+    first, *others = a_call("u1", now - 3000)
+    right = {"rights": [["1005", now + 3600, None, None]], "contacts": [["renewals", "first-call", True, "1005", None]]}
+    centre.tell({**first, "class": "callback", "facts": right}, *others)
+    report = ("report", "direct-callbacks", "--from", "3h", "--json")
+    before = centre.fsapp(*report).out
+    assert json.loads(before)["total"]["own_agent"] == 1
+    assert centre.fsapp("privacy", "erase", N, "--yes").status == 0
+    assert json.loads(centre.fsapp(*report).out)["total"] == json.loads(before)["total"]
+    assert centre.rows("decisions")[0]["facts"] == {"rights": right["rights"]}
+    centre.keeper.add([[{**first, "class": "callback", "facts": right}, *others]])
+    assert json.loads(centre.fsapp(*report).out)["total"] == json.loads(before)["total"], "told again"
+
+
 def test_nobody_is_told_of_who_was_erased(full: Centre) -> None:
     """What waits in the outbox, or failed, is about somebody who is no more."""
     def work(connection: Any) -> None:
