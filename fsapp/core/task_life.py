@@ -19,12 +19,13 @@ from fsapp.core.score import MAX_SCORE
 from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
 
 __all__ = [
-    "ASKED", "KEPT", "Changed", "assigned", "bounded", "cancelled", "contact_over", "expired", "hours", "hours_of",
-    "kept_score", "made", "made_event", "placed", "reached", "rule_of", "tried", "unstuck_at", "waiting",
+    "ASKED", "BY_RULE", "KEPT", "Changed", "assigned", "bounded", "cancelled", "contact_over", "expired", "hours",
+    "hours_of", "kept_score", "made", "made_event", "placed", "reached", "rule_of", "tried", "unstuck_at", "waiting",
 ]
 
 # Callbacks: of these a customer has one at most at each place.
 ASKED = frozenset({TaskKind.REQUESTED, TaskKind.LOST})
+BY_RULE = "rule "  # how `made_by` begins of tasks that follow from calls
 KEPT = 50  # tasks of one customer that are remembered, those that are over included
 # Until a try that failed on our side, and so does not count, is made again: at first, and at most after several in a
 # row, as the customer's phone may have rung each time.
@@ -62,14 +63,15 @@ def made(tasks: Sequence[Task], new: Task, a_day: int | None = None) -> Changed:
 
     A caller's own request takes the place of a callback for a lost call, and keeps the earlier of the two places. One
     that was made before, by its id, is not made again, even if it is over. `a_day`: how many callbacks a number gets
-    within 24 hours; one more is not made (the task is None): anybody can ask for anybody's number.
+    within 24 hours, those counted that follow from calls by rule; one more is not made (the task is None): anybody can
+    ask for anybody's number, or call with it.
     """
     again = next((old for old in tasks if old.id == new.id), None)
     if again is not None:
         return Changed(tuple(tasks), again)
     same = next((old for old in tasks if old.open and old.kind in ASKED and old.place == new.place), None)
     if new.kind not in ASKED or same is None:
-        if new.kind in ASKED and a_day is not None and _asked_since(tasks, new.made_at - _DAY) >= a_day:
+        if _by_itself(new) and a_day is not None and _rung_since(tasks, new.made_at - _DAY) >= a_day:
             return Changed(tuple(tasks), None)
         return Changed(bounded((*tasks, new)), new, (_told(new, "made", new.made_at),))
     if same.kind is TaskKind.LOST and new.kind is TaskKind.REQUESTED and same.call is None:
@@ -178,9 +180,14 @@ def assigned(tasks: Sequence[Task], id_: str, agent: str | None, group: str | No
     return Changed(_with(tasks, task), task, (_told(task, "assigned", now),))
 
 
-def _asked_since(tasks: Iterable[Task], at: datetime) -> int:
-    """Callbacks made since then for which the customer's phone has rung, or may ring still."""
-    return sum(1 for task in tasks if task.kind in ASKED and task.made_at > at and (task.open or task.tries))
+def _by_itself(task: Task) -> bool:
+    """Whether nobody of ours wanted it: callers can have as many of these made as they like."""
+    return task.kind in ASKED or task.made_by.startswith(BY_RULE)
+
+
+def _rung_since(tasks: Iterable[Task], at: datetime) -> int:
+    """Those made by themselves since then for which the customer's phone has rung, or may ring still."""
+    return sum(1 for task in tasks if _by_itself(task) and task.made_at > at and (task.open or task.tries))
 
 
 def _ended(

@@ -49,10 +49,12 @@ class TaskMaker:
         due_at = max(datetime.fromtimestamp(wanted["due_at"], UTC), now)
         new = new_task(
             id_[:_ID], TaskKind.AGAIN, number.e164, place, rules, made_at, due_at, agent=wanted.get("agent"),
-            group=wanted.get("group"), called=wanted.get("called"), made_by=f"rule {rule}",
+            group=wanted.get("group"), called=wanted.get("called"), made_by=f"{task_life.BY_RULE}{rule}",
             name=wanted.get("name", ""), language=wanted.get("language", ""), note=wanted.get("note", ""))
         try:
-            self._tasks.change(new.number, lambda known: task_life.made(known, new))
+            a_day = rules.dialling.callbacks_a_day
+            if self._tasks.change(new.number, lambda known: task_life.made(known, new, a_day)).task is None:
+                return Never(f"the number has been called back {a_day} times within 24 hours, or is to be")
             # Told at each try, as whoever was killed here had not told it yet: the event's id is the same.
             stream.add(self._client, [stream.encode(event) for event in task_life.made((), new).events])
         except StateError as error:

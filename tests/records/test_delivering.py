@@ -374,6 +374,15 @@ def test_a_task_that_can_never_be_done(redis_client: Any, change: dict[str, Any]
     assert Tasks(redis_client).of(NUMBER) == ()
 
 
+def test_who_calls_again_and_again_is_not_called_as_often(redis_client: Any) -> None:
+    """Anybody can call with anybody's number."""
+    made = [_task(_rules(), redis_client, str(which) * 32) for which in range(6)]
+    assert made[:5] == [Delivered(str(which) * 12) for which in range(5)]
+    assert made[5] == Never("the number has been called back 5 times within 24 hours, or is to be")
+    assert len(Tasks(redis_client).of(NUMBER)) == 5
+    assert _task(_rules(), redis_client, "0" * 32) == Delivered("0" * 12), "one that was made is there"
+
+
 def test_while_redis_is_away_a_task_waits(own_redis: Any) -> None:
     server = own_redis()
     client = server.connect(0.5)
