@@ -39,7 +39,7 @@ _STREAM = "events"
 
 @dataclass(slots=True)
 class Erased:
-    """What was done, by place, and what could not be reached, a line each."""
+    """What was done, by place, and what could not be reached, a line each; `waiting`: of this what can be later."""
 
     numbers: tuple[str, ...]
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -47,6 +47,7 @@ class Erased:
     events: int = 0
     recordings: int = 0
     cdr: int = 0
+    waiting: list[str] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
 
 
@@ -91,7 +92,9 @@ class Privacy:
         done = Erased(who.numbers)
         at = time.time()
         self._erase_redis(who, done)
-        files = self._files_of(who)
+        # Files before rows: only the rows know which numbers and calls are the person's, for who was killed here.
+        self._erase_files(who, self._files_of(who), done)
+        self._erase_cdr(who, done)
 
         def work(connection: Connection) -> None:
             lock(connection)
@@ -105,9 +108,8 @@ class Privacy:
         self._database.write(work)
         # Once more: what was written while the memory was being cleaned.
         self._erase_redis(who, done)
-        self._erase_files(who, files, done)
-        self._erase_cdr(who, done)
-        done.unreached += [
+        done.unreached = [
+            *done.waiting, *done.unreached,
             "what other machines have: recordings and the switch's records there; run this command on each of them",
             "copies that fsapp does not know of: backups, exported files, log files, phones, the trunk's own records"]
         return done
@@ -118,13 +120,15 @@ class Privacy:
         done.events += removed.events
         talking = self._on_the_line(who)
         self._passing |= removed.passing | talking
-        done.unreached = []
+        again = "erase again afterwards" + (
+            f", each of {', '.join(who.numbers)}: nobody knows any more that they are one's" if who.numbers[1:] else "")
+        done.waiting = []
         if removed.left:
-            done.unreached.append(f"{removed.left} events that `fsapp recorder` has not read yet: it records them "
-                                  "without who it was; erase again afterwards to have them out of the stream")
+            done.waiting.append(f"{removed.left} events that `fsapp recorder` has not read yet: it records them "
+                                f"without who it was; {again}, to have them out of the stream")
         if talking:
-            done.unreached.append(f"{len(talking)} calls that go on: the switch has their numbers until they end, and "
-                                  "an agent who talks may be the customer's then; erase again afterwards")
+            done.waiting.append(f"{len(talking)} calls that go on: the switch has their numbers until they end, and "
+                                f"an agent who talks may be the customer's then; {again}")
 
     def _read_until(self) -> str | None:
         """How far the recorder has read the stream; None where none has ever run."""

@@ -12,7 +12,7 @@ from fsapp.cli.author import author
 from fsapp.cli.memory import open_memory
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.times import AGO
-from fsapp.errors import CustomersError, FsappError, RecordsError
+from fsapp.errors import CustomersError, FsappError, RecordsError, StateError
 
 __all__ = ["privacy"]
 
@@ -189,9 +189,12 @@ def _centre(obj: Any) -> tuple[str, tuple[str, ...]]:
     client = connect(obj.settings, PATIENT_S)
     try:
         current = RulesStore(client).current()
+    except StateError:
+        current = None  # who needs Redis says so
+    finally:
+        client.close()
+    try:
         rules = current.rules() if current is not None else Rules.from_document(load_folder(obj.settings.rules))
     except FsappError:
         return "ZZ", (MAIN,)
-    finally:
-        client.close()
     return rules.region, rules.switch_names

@@ -329,6 +329,33 @@ def test_what_another_channel_tells_late_brings_nobody_back(full: Centre) -> Non
     assert (rows["email:2@x"]["number"], rows["email:2@x"]["name"]) == (N, "Ana Petrović"), "somebody new"
 
 
+@pytest.mark.parametrize("killed_at", ["recordings.remove", "cdr_files.naming", "erase_rows"])
+def test_an_erasure_that_was_killed_is_finished_by_the_next(
+    full: Centre, monkeypatch: pytest.MonkeyPatch, killed_at: str,
+) -> None:
+    """By one of the numbers: what is the other's is found as well."""
+    class Killed(Exception):
+        pass
+
+    def kill(*_: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"fsapp.app.privacy.{killed_at}", kill)
+        with pytest.raises(Killed):
+            main(["privacy", "erase", N, "--yes"])
+    assert full.fsapp("privacy", "erase", N, "--yes").status == 0
+    left = full.everything()
+    assert not [trace for trace in TRACES if trace in left]
+
+
+def test_a_number_is_read_by_the_folder_where_redis_is_away(full: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FSAPP_REDIS_URL", "redis://127.0.0.1:1")
+    done = full.fsapp("privacy", "erase", "060/123-45-67", "--yes")
+    assert done.status == 1 and "Redis at redis://127.0.0.1:1/0 does not answer" in done.faults[0]
+    assert full.fsapp("privacy", "access", "--number", "0601234567").status == 0
+
+
 def test_erasing_asks_first(full: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
