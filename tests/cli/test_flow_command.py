@@ -73,10 +73,11 @@ def test_what_nobody_came_to(run, redis_server):
         stream.add(client, [stream.encode(event)] * 2)  # the same one twice is one
     found = json.loads(run("coverage", "main", "--json"))
     assert found["calls"] == 2
-    assert found["blocks"] == {"department": 1, "helpdesk": 1, "language": 2, "noted": 0, "order": 0}
-    assert found["missed"] == ["noted", "order"]
-    assert found["untaken"] == [["department", "order"]]
-    assert "Nobody came to: noted, order." in run("coverage", "main")
+    assert found["blocks"] == {
+        "callback": 0, "department": 1, "helpdesk": 1, "language": 2, "noted": 0, "order": 0}
+    assert found["missed"] == ["callback", "noted", "order"]
+    assert found["untaken"] == [["department", "order"], ["department", "callback"]]
+    assert "Nobody came to: callback, noted, order." in run("coverage", "main")
     assert 'opacity="0.45"' in run("coverage", "main", "--format", "svg")
 
 

@@ -67,13 +67,14 @@ def test_a_call_that_goes_wrong_is_counted(answer, fault):
     assert sum(count for name, count in report["wrong"].items() if fault in name) == 20
 
 
-def test_the_command_prints_json_and_leaves_no_process():
+def test_the_command_prints_json_and_leaves_no_process(tmp_path):
     done = subprocess.run(
         [sys.executable, str(BENCH), "--quick", "--only", "generator", "--json"],
-        capture_output=True, text=True, timeout=PATIENCE_S, check=True, env=os.environ | {"FSAPP_LISTEN": "nonsense"},
+        capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+        env=os.environ | {"FSAPP_LISTEN": "nonsense", "TMPDIR": str(tmp_path)},
     )
     assert json.loads(done.stdout)["generator"]["calls_per_s"] > 0
-    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"fsapp-bench-" in _read(path)]
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if os.fsencode(tmp_path) in _read(path)]
 
 
 def _read(path):

@@ -201,9 +201,11 @@ def test_the_thread_that_writes_ends_when_there_is_nothing_to_write(
     monkeypatch.setattr(writer, "_IDLE_S", 0.05)
     redis = own_redis()
     source, client = source_at(redis.url), redis.connect()
+    others = threading.enumerate()  # of tests before, which may idle for longer
     for number in (1, 2):
         source.write({"id": number})
-        until(lambda: not [t for t in threading.enumerate() if t.name == "fsapp-events"], "the thread has ended")
+        until(lambda: not [one for one in threading.enumerate() if one.name == "fsapp-events" and one not in others],
+              "the thread has ended")
         assert client.xlen(keys.EVENTS) == number
 
 
