@@ -30,6 +30,7 @@ DEFAULT_CALLBACKS_A_DAY = 5
 # Wherever they are, calls to these are dear: they lead on to anywhere, and their owners may earn by it.
 _DEAR = frozenset({phonenumbers.PhoneNumberType.PERSONAL_NUMBER, phonenumbers.PhoneNumberType.PAGER})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
+_SHORTEST = 8  # with its plus
 
 
 class Refusal(StrEnum):
@@ -80,7 +81,7 @@ def refusal(
     if number.e164 is None or not _E164.match(number.e164):
         return Refusal.NONSENSE
     # Exchanges leave out digits too many: behind one of ours they lead back to us.
-    if any(number.e164.startswith(one) for one in ours):
+    if any(number.e164[:end] in ours for end in range(_SHORTEST, len(number.e164) + 1)):
         return Refusal.OURS
     parsed = phonenumbers.parse(number.e164, None)
     # Codes that several countries share are told apart by the number; those of no country (satellites) have none.
