@@ -89,6 +89,13 @@ class Desk:
         rings = re.sub(r"(?m)^(To: [^\r]*)", r"\1;tag=desk", message)
         self._sip.sendto(reply(rings).replace(b"200 OK", b"180 Ringing", 1), self._switch)
 
+    def redirect(self, uri: str) -> None:
+        """Have the next call go elsewhere."""
+        while not (message := self._sip.recv(65536).decode(errors="replace")).startswith("INVITE "):
+            pass
+        moved = reply(re.sub(r"(?m)^(To: [^\r]*)", r"\1;tag=desk", message), f"Contact: <{uri}>\r\n")
+        self._sip.sendto(moved.replace(b"200 OK", b"302 Moved", 1), self._switch)
+
     def wait_given_up(self) -> None:
         """Until whoever calls has given up."""
         while not (message := self._sip.recv(65536).decode(errors="replace")).startswith("CANCEL "):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser
+from customer import Customer
 from desk import Desk
 from machine import PASSWORD, Switch, binary, wait_until
 from phone import DEADLINE_S, Phone, knock
@@ -93,6 +94,15 @@ def test_a_phone_makes_no_calls(switch: Switch) -> None:
     with Phone(switch.phone_port) as phone:
         phone.call("1001")
         assert phone.wait_for(401, 403, 407) in (401, 403, 407)
+
+
+def test_nor_does_it_have_us_make_one(switch: Switch, agent: Desk) -> None:
+    """A phone that redirects its calls, to a premium number say, would call at our cost."""
+    with Customer() as dear:
+        switch.cli("bgapi originate user/1004@fsapp &park")
+        agent.redirect(f"sip:0900123456@127.0.0.1:{dear.port}")
+        wait_until(lambda: dear.rings() or switch.cli("show channels count").startswith("0 total"), "it ends")
+        assert not dear.rings()
 
 
 def test_the_switchs_own_endpoints_make_calls(switch: Switch) -> None:
