@@ -108,9 +108,9 @@ def kept_score(task: Task, now: datetime) -> int | None:
 
 
 def placed(tasks: Sequence[Task], id_: str, call: str | None) -> Changed:
-    """A call stands in the queue for the task now, or, with None, no longer does."""
-    task = _open(tasks, id_)
-    if task is None:
+    """A call stands in the queue for the task now, or, with None, no longer does: of one that is over as well."""
+    task = next((known for known in tasks if known.id == id_), None)
+    if task is None or (call is not None and not task.open):
         return Changed(tuple(tasks), None)
     task = replace(task, call=call)
     return Changed(_with(tasks, task), task)

@@ -88,6 +88,12 @@ def test_what_fails_on_our_side_is_tried_more_and_more_rarely():
     assert waits == [300, 600, 1200, 2400, 3600, 600, 300]
 
 
+def test_a_task_that_is_over_has_no_call_any_more_once_that_has_gone():
+    over = task_life.cancelled((task(call="c1"),), "t1", "no", NOW)
+    assert task_life.placed(over.tasks, "t1", "c2") == task_life.Changed(over.tasks, None)
+    assert task_life.placed(over.tasks, "t1", None).task == replace(over.task, call=None)
+
+
 def test_no_tries_left_and_no_time_left():
     last = task_life.tried((task(tries_left=1),), "t1", one(TryOutcome.BUSY), RULES)
     assert last.task.state is TaskState.FAILED
