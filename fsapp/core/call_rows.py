@@ -5,7 +5,7 @@ How a call ended, `outcome`, the first of these that is so:
     unreached   a customer we called was not reached
     answered    an agent talked to the caller          abandoned    hung up while waiting in a queue
     refused     the number is not ours                 transferred  a flow gave the call to somebody outside
-    closed      everything was closed                  flow         a flow ended it, as it was drawn
+    closed      everything was closed                  flow         a flow ended it, or a queue's key
     voicemail   the caller left a message              hung-up      the caller was gone before any of this
     None        the call is not over, or nobody knows  failed       it ended otherwise
 
@@ -145,7 +145,7 @@ def _outcome(state: State, legs: list[State], stays: tuple[Row, ...], answered: 
         return None
     if stays and stays[-1]["outcome"] is None:
         return "abandoned"
-    if end == "hangup":
+    if end == "hangup" or state.get("key", {}).get("end") == "hangup":
         return "flow"
     return "hung-up" if (hung.get("cause") or "") in _BY_CALLER else "failed"
 

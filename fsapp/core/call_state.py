@@ -139,6 +139,11 @@ def _flow(state: State, fact: State, event: Event) -> bool:
     return _best(state, "flow", fact | {"flow": text(event, "flow"), "end": text(event, "end")}, later=True)
 
 
+def _key(state: State, fact: State, event: Event) -> bool:
+    """How somebody left a queue by its key: to be called back, or to wait on."""
+    return _best(state, "key", fact | {"end": text(event, "end")}, later=True)
+
+
 def _ended(state: State, fact: State, event: Event) -> bool:
     return _best(state, "ended", fact | {"queue": text(event, "queue"), "agent": text(event, "agent")})
 
@@ -161,7 +166,8 @@ def _only_there(_state: State, _fact: State, _event: Event) -> bool:
 
 ABOUT_CALLS: Mapping[str, Callable[[State, State, Event], bool]] = {
     "call_routed": _decided, "call_refused": _decided, "call_carried": _only_there, "call_arrived": _only_there,
-    "call_ended": _ended, "flow_left": _flow, "survey_answered": _only_there, "voicemail_left": _voicemail,
+    "call_ended": _ended, "flow_left": _flow, "key_left": _key, "survey_answered": _only_there,
+    "voicemail_left": _voicemail,
     "queue_joined": _joined, "agent_offered": _offered, "agent_missed": _missed, "call_answered": _answered,
     "talk_ended": _talked, "call_abandoned": _left, "call_left_queue": _left, "call_hung_up": _hung_up,
     "recording_started": _file, "recording_stopped": _only_there,

@@ -84,7 +84,8 @@ def _flow_end(event: Event) -> Put:
 def _survey(event: Event) -> Put:
     return Put(rows=(("surveys", {
         "id": id_of(event), "interaction_id": text(event, "call"), "number": _number(event),
-        "flow": text(event, "flow"), "block": text(event, "block"), "value": _shown(event, "value"), "at": when(event),
+        "flow": text(event, "flow"), "block": text(event, "block"), "value": _shown(event, "value"),
+        "agent": text(event, "agent"), "at": when(event),
     }),))
 
 

@@ -124,15 +124,20 @@ def _form(contact: str | None, entries: Mapping[str, Entry], kept: Mapping[str, 
         return {
             "id": contact, "campaign": campaign, "stage": stage, "number": number, "open": entry.open,
             "name": clean_name(entry.name) or None, "agent": entry.agent, "list": entry.list,
-            "due_at": time_shape(entry.due_at), "attempted_at": time_shape(entry.attempted_at),
+            "due_at": time_shape(entry.due_at), "attempted_at": time_shape(entry.attempted_at), **_known(kept),
             "fields": dict(entry.fields)}
     if kept is not None:
         return {
             "id": contact, "campaign": campaign, "stage": stage, "number": number, "open": kept["state"] == "open",
             "name": kept["name"], "agent": kept["agent"], "list": kept["list"],
-            "due_at": time_shape(kept["due_at"]), "attempted_at": time_shape(kept["attempted_at"]),
+            "due_at": time_shape(kept["due_at"]), "attempted_at": time_shape(kept["attempted_at"]), **_known(kept),
             "fields": kept["fields"] or {}}
     return None
+
+
+def _known(kept: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the memory alone knows of a contact."""
+    return {name: kept[name] if kept is not None else None for name in ("attempts", "disposition")}
 
 
 def _shallow(value: Any, deep: int = 1) -> bool:

@@ -45,8 +45,9 @@ class Calling:
 
     def __init__(
         self, redis_server: Any, folder: Path, *, line: Mapping[str, Any] | None = None, speed: float = 5.0,
+        rules: Mapping[str, Any] = DOCUMENT,
     ) -> None:
-        document = copy.deepcopy(DOCUMENT)
+        document: dict[str, Any] = copy.deepcopy(dict(rules))
         document["centre"] |= {"agent_wait_s": 4, "group_wait_s": 4, "sticky_talk_s": 0, "wrap_up_s": 0}
         document["centre"] |= {"direct_callback": 1}
         document["line"]["helpdesk"] |= line or {}

@@ -70,7 +70,7 @@ OTHERS: list[dict[str, Any]] = [
      "expires_at": T + 100, "campaign": "renewals", "stage": "first-call"},
     {"type": "stickiness", "id": "s1", "at": T, "number": N, "agent": "1005", "place": "helpdesk", "by": "talk"},
     {"type": "survey_answered", "id": "q1", "at": T, "call": "u1", "caller": N, "flow": "main", "block": "ask",
-     "value": 4},
+     "value": 4, "agent": "1005"},
     {"type": "voicemail_left", "id": "v1", "at": T, "call": "u9", "caller": "0601234567", "flow": "main",
      "block": "say", "line": "helpdesk", "file": "v.wav"},
     *({"type": "agent_status", "id": f"st{place}", "at": T + at, "agent": "1005", "switch": "main", "status": status,
@@ -140,7 +140,7 @@ def test_what_happened_is_in_the_memory(desk: Desk) -> None:
     [attempt] = desk.rows(schema.attempts)
     assert (attempt["responsible"], attempt["agent"], attempt["talked_s"]) == ("1002", "1001", 10.0)
     assert [row["effect"] for row in desk.rows(schema.customer_events)] == ["arises", "talk"]
-    assert [(row["value"], row["number"]) for row in desk.rows(schema.surveys)] == [("4", N)]
+    assert [(row["value"], row["number"], row["agent"]) for row in desk.rows(schema.surveys)] == [("4", N, "1005")]
     assert [row["number"] for row in desk.rows(schema.voicemails)] == [N]
     assert [(row["started_at"] - T, row["ended_at"] and row["ended_at"] - T)
             for row in sorted(desk.rows(schema.agent_sessions), key=lambda row: row["started_at"])] == [
