@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import gevent
-import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
 
 from fsapp.core.flow.actions import Answer, Failed
+from fsapp.http_pool import pool
 from fsapp.log import get_logger
 
 __all__ = ["MAX_BYTES", "Lookup"]
@@ -23,7 +23,7 @@ class Lookup:
     """Connections are kept for the next caller. Redirects are not followed: an address means what the rules say."""
 
     def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(num_pools=_HOSTS, maxsize=_AT_ONCE, retries=False)
+        self._pool = pool(_HOSTS, _AT_ONCE)
 
     def __call__(self, url: str, timeout_s: float) -> Answer | Failed:
         """The object found, or in one word why there is none: slow, down, status-NNN, huge, not-json, wrong."""

@@ -6,6 +6,7 @@ package refuses any other.
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,16 @@ from email.utils import formatdate
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import gevent
+
 from fsapp.core.retrying import Delivered, Later, Never, Outcome
 from fsapp.log import get_logger
 
 __all__ = ["Mailer", "Server", "message", "server_of"]
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 30.0   # for each answer of the server
+_LETTER_S = 90.0     # for all of a letter: whoever holds one (`delivering.HOLD_S`) is done by then
+_LEAVE_S = 5.0
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _log = get_logger("followups")
@@ -63,10 +68,13 @@ def message(letter: Mapping[str, Any], sender: str, id_: str, at: float) -> Emai
 class Mailer:
     """Sends through the server at `url`; each letter over a connection of its own."""
 
-    def __init__(self, url: str, sender: str, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self, url: str, sender: str, patience_s: float = _PATIENCE_S, letter_s: float = _LETTER_S,
+    ) -> None:
         self._url = url
         self._sender = sender
         self._patience_s = patience_s
+        self._letter_s = letter_s
 
     def __call__(self, letter: Mapping[str, Any], *, id_: str, now: float) -> Outcome:
         """Whether the server took it for all who are to get it."""
@@ -76,8 +84,13 @@ class Mailer:
             made = message(letter, self._sender, id_, now)
         except (ValueError, MessageError, KeyError, IndexError, AttributeError) as error:
             return Never(f"cannot be written as a letter: {_said(error)}")
+        late = gevent.Timeout.start_new(self._letter_s)
         try:
             return self._send(server_of(self._url), made, list(letter["to"]))
+        except gevent.Timeout as timeout:
+            if timeout is not late:
+                raise
+            return Later(f"the mail server did not take it within {self._letter_s:g} s")
         except smtplib.SMTPResponseException as error:
             said = f"the mail server answered {error.smtp_code} {_text(error.smtp_error)}"
             # Who we are and how we may send is for the operator to mend; what is refused of the letter stays refused.
@@ -93,6 +106,8 @@ class Mailer:
         except (smtplib.SMTPException, OSError, ValueError) as error:
             _log.info("mail_error", error=repr(error)[:200])
             return Later(f"the mail server cannot be reached ({_said(error)})")
+        finally:
+            late.close()
 
     def _send(self, server: Server, made: EmailMessage, to: Sequence[str]) -> Outcome:
         context = ssl.create_default_context()
@@ -101,7 +116,7 @@ class Mailer:
                 server.host, server.port, timeout=self._patience_s, context=context)
         else:
             client = smtplib.SMTP(server.host, server.port, timeout=self._patience_s)
-        with client:
+        try:
             client.ehlo_or_helo_if_needed()
             safe = server.kind == "smtps" or server.host in _LOCAL
             if server.kind != "smtps" and (server.kind == "smtp+starttls" or client.has_extn("starttls")):
@@ -114,9 +129,18 @@ class Mailer:
                     return Later("the mail server does not offer STARTTLS: the password is not sent in the clear")
                 client.login(server.user, server.password)
             refused = client.send_message(made, self._sender, to)
+        finally:
+            _leave(client)
         if refused:
             _log.warning("mail_partly_refused", addresses=len(refused))
         return Delivered("refused for some" if refused else "sent")
+
+
+def _leave(client: smtplib.SMTP) -> None:
+    """Take leave. Whatever the server says to that, it has taken the letter or not."""
+    with gevent.Timeout(_LEAVE_S, False), contextlib.suppress(smtplib.SMTPException, OSError):
+        client.quit()
+    client.close()
 
 
 def _text(said: bytes | str) -> str:

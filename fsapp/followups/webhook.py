@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import gevent
-import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
 
 from fsapp import __version__
 from fsapp.core.retrying import Delivered, Later, Never, Outcome
+from fsapp.http_pool import pool
 from fsapp.log import get_logger
 
 __all__ = ["SIGNATURE", "Poster", "signature"]
@@ -35,7 +35,7 @@ class Poster:
     """Connections are kept for the next delivery. Redirects are not followed: an address means what the rules say."""
 
     def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(num_pools=_HOSTS, maxsize=_AT_ONCE, retries=False)
+        self._pool = pool(_HOSTS, _AT_ONCE)
 
     def __call__(
         self, url: str, payload: Mapping[str, Any], *, secret: str | None, timeout_s: float, id_: str, tries: int,
@@ -58,7 +58,7 @@ class Poster:
             return Later(f"no answer within {timeout_s:g} s")
         except (HTTPError, OSError, ValueError) as error:
             # A connection that is refused is one that timed out to urllib3 as well.
-            if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, NewConnectionError):
+            if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):
                 return Later(f"no answer within {timeout_s:g} s")
             _log.info("webhook_error", error=repr(error)[:200])
             return Later(f"cannot be reached ({_said(error)})")

@@ -174,6 +174,10 @@ def said(error: DBAPIError, where: str) -> str:
     lowered = said.lower()
     if "disk is full" in lowered or "no space left" in lowered:
         return f"the database {where} is full ({said}): make room on its disk"
+    if "disk i/o error" in lowered:  # SQLite's word where a file beside the database cannot be made, too
+        return f"the database {where} cannot be read or written ({said}): make room on its disk, if it is not broken"
+    if "unable to open" in lowered:
+        return f"the database {where} cannot be opened ({said}): see whether it is a file, and whose it is"
     if "readonly" in lowered or "read-only" in lowered:
         return f"the database {where} cannot be written to ({said}): see whose it is and how it is mounted"
     if "not a database" in lowered or "malformed" in lowered:

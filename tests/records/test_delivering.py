@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -18,6 +19,7 @@ from memory_rows import HOSTILE, NUMBER, OTHER, interaction, rules_with
 from small_servers import HttpServer, MailServer, certificate
 from sqlalchemy import select, update
 
+from fsapp.core.flow.actions import Failed
 from fsapp.core.retrying import FIRST_S, LONGEST_S, MAX_TRIES, Delivered, Later, Never, Outcome, pause_s
 from fsapp.core.rules import Rules
 from fsapp.followups.delivering import AT_ONCE, Delivering
@@ -25,6 +27,7 @@ from fsapp.followups.mail import Mailer, server_of
 from fsapp.followups.sending import Sending
 from fsapp.followups.tasks import TaskMaker
 from fsapp.followups.webhook import Poster, signature
+from fsapp.lookup import Lookup
 from fsapp.records import outbox, schema
 from fsapp.records.database import Database
 from fsapp.records.outbox import Target
@@ -154,6 +157,25 @@ def test_who_dribbles_is_not_waited_for(http: HttpServer) -> None:
                        now=0.0)
     server.stop(timeout=1)
     assert outcome == Later("no answer within 0.5 s")
+
+
+def test_who_never_begins_an_answer_is_not_read_for_ever() -> None:
+    """Nobody else would come to their turn while there is always more to read."""
+    from gevent.server import StreamServer
+
+    def flood(socket: Any, _address: Any) -> None:
+        with gevent.Timeout(30, False), contextlib.suppress(OSError):
+            while True:
+                socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    server = StreamServer(("127.0.0.1", 0), flood)
+    server.start()
+    url = f"http://127.0.0.1:{server.server_port}/"
+    outcome = Poster()(url, {}, secret=None, timeout_s=5, id_="d", tries=1, now=0.0)
+    found = Lookup()(url, 5)
+    server.stop(timeout=1)
+    assert isinstance(outcome, Later) and "nothing but interim answers" in outcome.why
+    assert found == Failed("down")
 
 
 def test_pauses_double_and_end_after_about_a_day() -> None:
@@ -311,6 +333,30 @@ def test_what_a_mail_server_says(mail: MailServer, verb: str, answer: str, kind:
     outcome = _mailer(mail)(LETTER, id_="d1", now=1.0)
     assert isinstance(outcome, kind), outcome
     assert outcome.why.isprintable() and mail.letters == []
+
+
+@pytest.mark.parametrize("answer", ["421 bye", "500 what", "250 ok"])
+def test_a_letter_that_was_taken_is_not_sent_again_for_a_farewell(mail: MailServer, answer: str) -> None:
+    mail.refuse["QUIT"] = answer
+    assert _mailer(mail)(LETTER, id_="d1", now=1.0) == Delivered("sent")
+    assert len(mail.letters) == 1
+
+
+def test_a_mail_server_that_dribbles_is_not_waited_for() -> None:
+    from gevent.server import StreamServer
+
+    def dribble(socket: Any, _address: Any) -> None:
+        with gevent.Timeout(30, False), contextlib.suppress(OSError):
+            while not gevent.sleep(0.05):
+                socket.sendall(b"220-wait\r\n")
+
+    server = StreamServer(("127.0.0.1", 0), dribble)
+    server.start()
+    with gevent.Timeout(10, AssertionError("it is waited for")):
+        outcome = Mailer(f"smtp://127.0.0.1:{server.server_port}", "fsapp@example.com", 5.0, 0.5)(
+            LETTER, id_="d", now=1.0)
+    server.stop(timeout=1)
+    assert outcome == Later("the mail server did not take it within 0.5 s")
 
 
 def test_a_mail_server_that_is_not_there_or_not_set() -> None:

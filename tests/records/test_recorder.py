@@ -12,13 +12,14 @@ import gevent
 import msgpack
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from fsapp.cli.root import main
 from fsapp.errors import RecordsUnavailable
 from fsapp.recorder.loop import Recorder
 from fsapp.records import schema
-from fsapp.records.database import Database
+from fsapp.records.database import Database, said
 from fsapp.records.keeping import Keeper
 from fsapp.records.versions import migrate
 from fsapp.state import keys, stream
@@ -339,6 +340,15 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Any, written: bytes) -> No
     for work in (lambda: Keeper(database, number_of).position(), lambda: migrate(url)):
         with pytest.raises(RecordsUnavailable, match="is no database, or a broken one"):
             work()
+    database.close()
+
+
+def test_a_full_disk_and_a_folder_are_said(tmp_path: Any) -> None:
+    full = OperationalError("", {}, sqlite3.OperationalError("disk I/O error"))
+    assert "make room on its disk" in said(full, "sqlite:///var/fsapp.db")
+    database = Database(f"sqlite:///{tmp_path}")
+    with pytest.raises(RecordsUnavailable, match="cannot be opened"):
+        Keeper(database, number_of).position()
     database.close()
 
 
