@@ -65,6 +65,21 @@ def message(letter: Mapping[str, Any], sender: str, id_: str, at: float) -> Emai
     return made
 
 
+class _Client(smtplib.SMTP):
+    """One whose greeting does not come in time leaves no connection behind."""
+
+    def connect(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().connect(*args, **options)
+        except BaseException:
+            self.close()
+            raise
+
+
+class _SafeClient(_Client, smtplib.SMTP_SSL):
+    pass
+
+
 class Mailer:
     """Sends through the server at `url`; each letter over a connection of its own."""
 
@@ -112,10 +127,9 @@ class Mailer:
     def _send(self, server: Server, made: EmailMessage, to: Sequence[str]) -> Outcome:
         context = ssl.create_default_context()
         if server.kind == "smtps":
-            client: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, timeout=self._patience_s, context=context)
+            client: smtplib.SMTP = _SafeClient(server.host, server.port, timeout=self._patience_s, context=context)
         else:
-            client = smtplib.SMTP(server.host, server.port, timeout=self._patience_s)
+            client = _Client(server.host, server.port, timeout=self._patience_s)
         try:
             client.ehlo_or_helo_if_needed()
             safe = server.kind == "smtps" or server.host in _LOCAL

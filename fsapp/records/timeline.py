@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +22,8 @@ __all__ = ["KINDS", "Cursor", "Page", "Whose", "timeline", "whose_customer", "wh
 
 _INNER = frozenset({"followed_at"})
 Row = dict[str, Any]
+
+_FAR = 1e12  # seconds; nothing is so long ago, or so far away
 
 
 class Whose(NamedTuple):
@@ -49,8 +50,8 @@ class Cursor(NamedTuple):
             at, kind, id_ = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
         except (ValueError, TypeError, binascii.Error, RecursionError):
             raise ValueError("is what the page before said as `next`") from None
-        if not (isinstance(at, (int, float)) and math.isfinite(at) and isinstance(kind, str) and isinstance(id_, str)
-                and "\0" not in kind + id_):
+        if not (isinstance(at, (int, float)) and abs(at) < _FAR and isinstance(kind, str) and isinstance(id_, str)
+                and (kind + id_).isprintable()):
             raise ValueError("is what the page before said as `next`")
         return cls(float(at), kind, id_)
 

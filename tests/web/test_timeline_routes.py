@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -54,3 +55,13 @@ def test_what_cannot_be_asked_for_is_refused(admin: Asker, vera: str, query: str
     said = admin.ask("GET", f"/customers/{vera}/timeline?{query}")
     assert (said.status, said.error) == (422, "refused")
     assert admin.ask("GET", f"/customers/nobody/timeline?{query.replace(query, '')}").error == "no-customer"
+
+
+@pytest.mark.parametrize("cursor", [
+    "[1" + "0" * 400 + ', "call", "u"]', '[NaN, "call", "u"]', '[1e999, "call", "u"]', '[1, "call", "\\ud800"]',
+    '[1, "call", "\\u0000"]', '[1, 2, "u"]', '["1", "call", "u"]', "[" * 300,
+])
+def test_a_cursor_of_somebodys_own_is_refused(admin: Asker, cursor: str) -> None:
+    before = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
+    said = admin.ask("GET", f"/timeline?number={NUMBER}&before={before}")
+    assert (said.status, said.error) == (422, "refused")
