@@ -17,6 +17,7 @@ import redis
 from sqlalchemy import Connection, select
 
 from fsapp import cdr_files, recordings
+from fsapp.core.erased import maybe_in
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import MAIN
 from fsapp.errors import FsappError, RecordingError, RecordsError, StateError
@@ -39,7 +40,10 @@ _STREAM = "events"
 
 @dataclass(slots=True)
 class Erased:
-    """What was done, by place, and what could not be reached, a line each; `waiting`: of this what can be later."""
+    """What was done, by place, and what could not be reached, a line each; `waiting`: of this what can be later.
+
+    `named`: how many interactions of other channels have an id with the number in it, which stays.
+    """
 
     numbers: tuple[str, ...]
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -47,6 +51,7 @@ class Erased:
     events: int = 0
     recordings: int = 0
     cdr: int = 0
+    named: int = 0
     waiting: list[str] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
 
@@ -103,11 +108,15 @@ class Privacy:
             tombstones.add({*again.numbers, *who.numbers}, {*passing(connection, again, at - _PASSING_S),
                                                             *self._passing}, at)
             done.tables = erase_rows(connection, again, at)
+            done.named = sum(maybe_in(call.encode(), again.numbers) for call in again.calls)
             looked(connection, at=at, who=by, what="erasure", subject=tombstones.hash(who.numbers[0]), how="cli")
 
         self._database.write(work)
         # Once more: what was written while the memory was being cleaned.
         self._erase_redis(who, done)
+        if done.named:
+            done.unreached.append(f"{done.named} interactions whose id has the number in it, as who told of them over "
+                                  "the API chose it: it tells which ones it has told already")
         done.unreached = [
             *done.waiting, *done.unreached,
             "what other machines have: recordings and the switch's records there; run this command on each of them",

@@ -356,6 +356,14 @@ def test_a_number_is_read_by_the_folder_where_redis_is_away(full: Centre, monkey
     assert full.fsapp("privacy", "access", "--number", "0601234567").status == 0
 
 
+def test_an_id_with_the_number_in_it_is_said(full: Centre) -> None:
+    for id_ in ("0601234567-1", "2"):
+        told = Told("sms", id_, time.time() - 9, time.time() - 9, number=N)
+        full.database.write(lambda connection, told=told: keep(connection, told, by="crm", now=time.time()))
+    said = json.loads(full.fsapp("privacy", "erase", N, "--yes", "--json").out)["unreached"]
+    assert [line for line in said if line.startswith("1 interactions whose id has the number in it")]
+
+
 def test_erasing_asks_first(full: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
