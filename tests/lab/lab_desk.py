@@ -34,6 +34,7 @@ class Desk:
 
     def __init__(
         self, redis_server: Any, folder: Path, centre: dict[str, Any], line: dict[str, Any], speed: float = SPEED,
+        clock: Clock | None = None,
     ) -> None:
         document = copy.deepcopy(DOCUMENT)
         document["centre"] |= {"agent_wait_s": 4, "group_wait_s": 4, "sticky_talk_s": 1, "wrap_up_s": 0} | centre
@@ -46,7 +47,7 @@ class Desk:
         people = [Agent(id_, status="Logged Out") for id_ in self.rules.agents]
         plan = load_dialplan(ROOT / "dialplan", {"fsapp_socket": self.centre.listen})
         self.switch = Switch(
-            plan, (), people, tiers, clock=Clock(speed), phone=lambda _agent, _call: self.reaction,
+            plan, (), people, tiers, clock=clock or Clock(speed), phone=lambda _agent, _call: self.reaction,
             xml_handler="fsapp_queues", files={FILE: written((), (), ())},
             variables={"fsapp_redis_url": redis_server.url, "fsapp_snapshot": self.centre.snapshot},
         )
