@@ -28,6 +28,7 @@ __all__ = ["Mailer", "Server", "message", "server_of"]
 _PATIENCE_S = 30.0   # for each answer of the server
 _LETTER_S = 90.0     # for all of a letter: whoever holds one (`delivering.HOLD_S`) is done by then
 _LEAVE_S = 5.0
+_LINES = 200         # of one answer
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _log = get_logger("followups")
@@ -65,6 +66,21 @@ def message(letter: Mapping[str, Any], sender: str, id_: str, at: float) -> Emai
     return made
 
 
+class _Lines:
+    """What a server says, line by line: an answer without end, as fast as it is read, would stop all others."""
+
+    def __init__(self, file: Any) -> None:
+        self.left = _LINES
+        self._file = file
+        self.close = file.close
+
+    def readline(self, limit: int) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("an answer without end")
+        return self._file.readline(limit)
+
+
 class _Client(smtplib.SMTP):
     """One whose greeting does not come in time leaves no connection behind."""
 
@@ -74,6 +90,13 @@ class _Client(smtplib.SMTP):
         except BaseException:
             self.close()
             raise
+
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None:
+            self.file = _Lines(self.sock.makefile("rb"))
+        self.file.left = _LINES
+        return super().getreply()
 
 
 class _SafeClient(_Client, smtplib.SMTP_SSL):

@@ -359,6 +359,21 @@ def test_a_mail_server_that_dribbles_is_not_waited_for() -> None:
     assert outcome == Later("the mail server did not take it within 0.5 s")
 
 
+def test_a_mail_server_that_never_ends_its_answer_is_not_read_for_ever() -> None:
+    from gevent.server import StreamServer
+
+    def flood(socket: Any, _address: Any) -> None:
+        with gevent.Timeout(30, False), contextlib.suppress(OSError):
+            while True:
+                socket.sendall(b"220-wait\r\n" * 1000)
+
+    server = StreamServer(("127.0.0.1", 0), flood)
+    server.start()
+    outcome = Mailer(f"smtp://127.0.0.1:{server.server_port}", "fsapp@example.com", 5.0, 5.0)(LETTER, id_="d", now=1.0)
+    server.stop(timeout=1)
+    assert isinstance(outcome, Later) and "an answer without end" in outcome.why
+
+
 def test_a_mail_server_that_is_not_there_or_not_set() -> None:
     outcome = Mailer("smtp://127.0.0.1:1", "fsapp@example.com", 5.0)(LETTER, id_="d", now=1.0)
     assert isinstance(outcome, Later) and "cannot be reached" in outcome.why
