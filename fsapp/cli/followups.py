@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +10,14 @@ from uuid import uuid4
 
 import click
 
-from fsapp import log
 from fsapp.cli.memory import open_memory
+from fsapp.cli.process import process_settings, run_process
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.tasks import open_tasks
 from fsapp.cli.tickets import moment
 from fsapp.core.clean import clean_text
 from fsapp.core.rules import Rules
 from fsapp.errors import FsappError
-from fsapp.settings import split_address
 
 __all__ = ["followups"]
 
@@ -48,28 +46,10 @@ def run(obj: Any, http: str | None, log_json: bool) -> None:
 
     It waits for a database, Redis or rules that are away; killed at any point it goes on where it was.
     """
-    changes: dict[str, Any] = {"log_json": obj.settings.log_json or log_json}
-    if http is not None:
-        try:
-            split_address(http)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--http") from None
-        changes["followups_http"] = http
-    settings = obj.settings.model_copy(update=changes)
-    log.configure(settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
-    from gevent import signal_handler
-
+    settings = process_settings(obj.settings, log_json, followups_http=("--http", http))
     from fsapp.app.followups import FollowupsProcess
 
-    process = FollowupsProcess(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal_handler(number, process.stop_soon)
-    try:
-        process.start()
-    except BaseException:
-        process.stop()
-        raise
-    process.run()
+    run_process(FollowupsProcess(settings))
 
 
 @followups.command("list")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import click
 
-from fsapp import log
-from fsapp.settings import split_address
+from fsapp.cli.process import process_settings, run_process
 
 __all__ = ["link"]
 
@@ -23,25 +21,7 @@ def link(obj: Any, http: str | None, log_json: bool) -> None:
 
     One for each switch (the setting switch_name); a second one is refused. It waits for a switch or Redis that is away.
     """
-    changes: dict[str, Any] = {"log_json": obj.settings.log_json or log_json}
-    if http is not None:
-        try:
-            split_address(http)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--http") from None
-        changes["link_http"] = http
-    settings = obj.settings.model_copy(update=changes)
-    log.configure(settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
-    from gevent import signal_handler
-
+    settings = process_settings(obj.settings, log_json, link_http=("--http", http))
     from fsapp.app.link import LinkProcess
 
-    process = LinkProcess(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal_handler(number, process.stop_soon)
-    try:
-        process.start()
-    except BaseException:
-        process.stop()
-        raise
-    process.run()
+    run_process(LinkProcess(settings))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import click
 
-from fsapp import log
-from fsapp.settings import split_address
+from fsapp.cli.process import process_settings, run_process
 
 __all__ = ["recorder"]
 
@@ -24,25 +22,7 @@ def recorder(obj: Any, http: str | None, log_json: bool) -> None:
     One for all switches; a second one stands by. It waits for a database or Redis that is away. A database with
     nothing in it gets its tables; one of an earlier version is refused until `fsapp records migrate` has run.
     """
-    changes: dict[str, Any] = {"log_json": obj.settings.log_json or log_json}
-    if http is not None:
-        try:
-            split_address(http)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--http") from None
-        changes["recorder_http"] = http
-    settings = obj.settings.model_copy(update=changes)
-    log.configure(settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
-    from gevent import signal_handler
-
+    settings = process_settings(obj.settings, log_json, recorder_http=("--http", http))
     from fsapp.app.recorder import RecorderProcess
 
-    process = RecorderProcess(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal_handler(number, process.stop_soon)
-    try:
-        process.start()
-    except BaseException:
-        process.stop()
-        raise
-    process.run()
+    run_process(RecorderProcess(settings))

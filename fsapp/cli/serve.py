@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gc
 import resource
-import signal
 from typing import Any
 
 import click
 
-from fsapp import log
-from fsapp.settings import Settings, split_address
+from fsapp.cli.process import process_settings, run_process
 
 __all__ = ["serve"]
 
@@ -25,18 +23,11 @@ def serve(obj: Any, listen: str | None, http: str | None, log_json: bool) -> Non
 
     SIGTERM and Ctrl-C let running visits finish; waiting callers are in the switch and notice nothing.
     """
-    settings = _settings(obj.settings, listen, http, log_json)
-    from gevent import signal_handler
-
+    settings = process_settings(obj.settings, log_json, listen=("--listen", listen), http=("--http", http))
     from fsapp.app.serve import Serve
 
     _allow_many_files()
-    process = Serve(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal_handler(number, process.stop_soon)
-    process.start()
-    _settle_memory()
-    process.run()
+    run_process(Serve(settings), _settle_memory)
 
 
 def _allow_many_files() -> None:
@@ -50,17 +41,3 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-def _settings(settings: Settings, listen: str | None, http: str | None, log_json: bool) -> Settings:
-    changes: dict[str, Any] = {"log_json": settings.log_json or log_json}
-    for name, value in (("listen", listen), ("http", http)):
-        if value is not None:
-            try:
-                split_address(value)
-            except ValueError as error:
-                raise click.BadParameter(str(error), param_hint=f"--{name}") from None
-            changes[name] = value
-    settings = settings.model_copy(update=changes)
-    log.configure(settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
-    return settings

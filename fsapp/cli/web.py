@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from typing import Any
 
 import click
 
-from fsapp import log
 from fsapp.cli.memory import open_memory
+from fsapp.cli.process import process_settings, run_process
 from fsapp.core.clean import clean_text
 from fsapp.errors import FsappError, RecordsError
-from fsapp.settings import split_address
 
 __all__ = ["web"]
 
@@ -34,26 +32,11 @@ def web(ctx: click.Context, listen: str | None, http: str | None, log_json: bool
     """
     if ctx.invoked_subcommand is not None:
         return
-    settings = ctx.obj.settings
-    changes: dict[str, Any] = {"log_json": settings.log_json or log_json}
-    for option, name, value in (("--listen", "web_listen", listen), ("--http", "web_http", http)):
-        if value is not None:
-            try:
-                split_address(value)
-            except ValueError as error:
-                raise click.BadParameter(str(error), param_hint=option) from None
-            changes[name] = value
-    settings = settings.model_copy(update=changes)
-    log.configure(settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
-    from gevent import signal_handler
-
+    settings = process_settings(
+        ctx.obj.settings, log_json, web_listen=("--listen", listen), web_http=("--http", http))
     from fsapp.app.web import WebProcess
 
-    process = WebProcess(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal_handler(number, process.stop_soon)
-    process.start()
-    process.run()
+    run_process(WebProcess(settings))
 
 
 @web.group()
