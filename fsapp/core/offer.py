@@ -59,17 +59,18 @@ class Offers:
             outcome = f"waits {agent.wait_s} s for {agent.name}"
         self._trace.append(Step(rule, fact, outcome))
 
-    def sticky(self, sticky: Sticky, *, by_flow: bool = False) -> None:
+    def sticky(self, sticky: Sticky, *, at_once: bool = False) -> None:
         """Add the sticky agent, that agent's group, or one after the other, each with a wait of its own.
 
-        `by_flow`: the caller comes out of a flow; where nobody says otherwise a busy agent then is not waited for.
+        `at_once`: the caller comes out of a flow, or is called back; where nobody says otherwise a busy agent then is
+        not waited for.
         """
         place = self._place
         talk, why_not = talk_for(sticky, place.id, place.sticky, self._now)
         if talk is None:
             self._trace.append(Step("sticky agent", f"the caller last talked to agent {sticky.agent}", why_not))
             return
-        only_free = (place.sticky.busy or (Busy.ANY if by_flow else Busy.WAIT)) is Busy.ANY
+        only_free = (place.sticky.busy or (Busy.ANY if at_once else Busy.WAIT)) is Busy.ANY
         if place.stickiness is not Stickiness.GROUP:
             self.agent(talk.agent, "sticky agent", "last talked to", only_free=only_free)
         group = self._rules.group_of(talk.agent, place.staff) if place.stickiness is not Stickiness.AGENT else None

@@ -123,7 +123,9 @@ def _targets(
     for one in led:
         offers.lead(one)
     if facts.sticky is not None and place.stickiness is not Stickiness.NONE:
-        offers.sticky(facts.sticky, by_flow=found.reason.endswith("flow"))
+        # Who was promised a place has waited already: a busy agent would be waited for a second time.
+        kept = found.task is not None and found.task.base_score is not None
+        offers.sticky(facts.sticky, at_once=kept or found.reason.endswith("flow"))
     offers.targets.append(Target(place.queue, None, None))
     trace.append(Step("queue", f"{place.id} has queue {place.queue}", "waits there until answered"))
     return tuple(offers.targets), offers.seen

@@ -81,14 +81,14 @@ def _count(database: Database, table: Any, *where: Any) -> int:
 def test_killed_at_any_point_it_neither_forgets_nor_doubles(
     database: Database, redis_server: Any, redis_client: Any, http: HttpServer, run: Any,
 ) -> None:
-    _load(redis_server, http, RULE)
-    customers, calls = 8, 160
+    customers, calls = 32, 160
+    _load(redis_server, http, RULE)  # five tasks a customer: more in a day would be refused
     for place in range(customers):
-        customer(database, f"c{place}", f"+38160123450{place}")
+        customer(database, f"c{place}", f"+3816012345{place:02d}")
 
     def ring(place: int) -> None:
         whose = place % customers
-        interaction(database, f"u{place}", number=f"+38160123450{whose}", customer_id=f"c{whose}",
+        interaction(database, f"u{place}", number=f"+3816012345{whose:02d}", customer_id=f"c{whose}",
                     started_at=time.time() - 60, ended_at=time.time() - 10)
 
     process = run()
@@ -111,7 +111,7 @@ def test_killed_at_any_point_it_neither_forgets_nor_doubles(
     assert _count(database, schema.tags) == calls
     told = Counter(headers["HTTP_FSAPP_DELIVERY"] for _path, headers, _body in http.taken)
     assert len(told) == calls and len({body for _path, _headers, body in http.taken}) == calls
-    made = [task.id for place in range(customers) for task in Tasks(redis_client).of(f"+38160123450{place}")]
+    made = [task.id for place in range(customers) for task in Tasks(redis_client).of(f"+3816012345{place:02d}")]
     assert len(made) == len(set(made)) == calls
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0

@@ -1,13 +1,15 @@
 """What becomes of a task: asked once, tried, tried again, ended; and the place in the queue that is kept for it."""
 
 import copy
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fsapp.core import task_life
-from fsapp.core.model import Call, Facts, NumberKind, PhoneNumber
+from fsapp.core.availability import Availability
+from fsapp.core.model import Call, Facts, NumberKind, PhoneNumber, Sticky
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
@@ -138,6 +140,17 @@ def test_an_agent_who_takes_no_inbound_calls_has_tasks_all_the_same():
     document["line"]["helpdesk"]["priority"] = {"1005": 0}
     found = decide(call("t1"), Facts(tasks=(task(agent="1005"),)), Rules.from_document(document), NOW)
     assert [target.queue for target in found.targets] == ["agent-1005@fsapp", "helpdesk@fsapp"]
+
+
+def test_who_keeps_a_place_does_not_wait_for_a_busy_sticky_agent_again():
+    rules = Rules.from_document({**DOCUMENT, "line": {**DOCUMENT["line"], "helpdesk": {
+        "groups": ["support"], "stickiness": "agent-then-group"}}})
+    busy = Availability(dict.fromkeys(("1004", "1005", "1006"), math.inf), frozenset())
+    facts = Facts(sticky=Sticky("1005", NOW), availability=busy)
+    kept, planned = task(base_score=101_003_540, since=NOW), task("t2", TaskKind.AGAIN)
+    for one, first in ((kept, "helpdesk@fsapp"), (planned, "agent-1005@fsapp")):
+        found = decide(call(one.id), replace(facts, tasks=(one,)), rules, NOW)
+        assert found.targets[0].queue == first
 
 
 def test_a_task_keeps_its_score_and_one_without_has_a_callbacks():
