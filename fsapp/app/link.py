@@ -30,6 +30,7 @@ from fsapp.settings import Settings, split_address
 from fsapp.spawn import spawn
 from fsapp.state import keys
 from fsapp.state.agents import AgentMemory
+from fsapp.state.askers import Askers
 from fsapp.state.batch import EventWriter, RulesWatcher
 from fsapp.state.connection import check, connect
 from fsapp.state.customers import Customers
@@ -73,7 +74,8 @@ class LinkProcess:
         self.health = HealthServer(settings.link_http, self._faults, "FSAPP_LINK_HTTP")
         self.watch: Watch | None = None
         self._talks = Talks(Customers(client), lambda: self.rules, self._hand_over)
-        self._task_keeping = TaskKeeping(self._switch, Tasks(client), lambda: self.rules, self._hand_over)
+        self._task_keeping = TaskKeeping(
+            self._switch, Tasks(client), Askers(client), lambda: self.rules, self._hand_over)
         self._kept: KeptFloor | None = None
         self._looks: Looks | None = None
         self._waits: Waits | None = None

@@ -17,6 +17,7 @@ from fsapp.metrics import RULES_VERSION
 from fsapp.settings import Settings, split_address
 from fsapp.spawn import spawn
 from fsapp.state import snapshot
+from fsapp.state.askers import Askers
 from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
 from fsapp.state.connection import check, connect
 from fsapp.state.rules import RulesStore, RulesVersion
@@ -86,7 +87,7 @@ class Serve:
         self._watcher = RulesWatcher(RulesStore(client), self._in_force.take)
         self._stopped = Event()
         flows = FlowRunner(
-            self._events.write, Lookup(), Requests(Tasks(client), self._events.write), self._rules_of)
+            self._events.write, Lookup(), Requests(Tasks(client), Askers(client), self._events.write), self._rules_of)
         visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules, flows)
         self.server = Server(
             split_address(settings.listen), visits, max_visits=settings.max_visits,

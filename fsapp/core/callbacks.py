@@ -156,7 +156,7 @@ def _why_not(task: Task | None, hours: _Hours, busy: frozenset[str]) -> str:
         return "expired"
     if task.due_at > hours.now:
         return "not-now"
-    return hours.why_not(task) or ("calls-himself" if task.number in busy else "")
+    return hours.why_not(task) or ("calls-himself" if busy & {task.number, task.asked_by} else "")
 
 
 def _kept(standing: Iterable[Standing], tasks: Mapping[str, Task]) -> Mapping[str, str]:

@@ -27,6 +27,8 @@ NUMBER = "{number}"  # in a route: the digits of the number, without its plus
 DEFAULT_ROUTE = f"sofia/gateway/trunk/{NUMBER}"
 DEFAULT_RING_S = 30
 DEFAULT_CALLBACKS_A_DAY = 5
+DEFAULT_OTHER_NUMBERS_A_DAY = 5
+DEFAULT_HIDDEN_CALLERS_A_DAY = 50
 # Wherever they are, calls to these are dear: they lead on to anywhere, and their owners may earn by it.
 _DEAR = frozenset({phonenumbers.PhoneNumberType.PERSONAL_NUMBER, phonenumbers.PhoneNumberType.PAGER})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
@@ -49,7 +51,8 @@ class Dialling:
     """How customers are called. `route`: the dial string, with NUMBER in it. `regions` (ISO 3166): those called.
 
     `do_not_call`: names of lists. `schedule`: the name of that in which customers are called, None: at any time.
-    `callbacks_a_day`: how many callbacks one number gets within 24 hours, whoever asks for them.
+    `callbacks_a_day`: how many callbacks one number gets within 24 hours, whoever asks for them. `other_numbers_a_day`:
+    how many one caller may ask for on other numbers; `hidden_callers_a_day`: all callers without a number together.
     """
 
     route: str = DEFAULT_ROUTE
@@ -58,6 +61,8 @@ class Dialling:
     schedule: str | None = None
     ring_s: int = DEFAULT_RING_S
     callbacks_a_day: int = DEFAULT_CALLBACKS_A_DAY
+    other_numbers_a_day: int = DEFAULT_OTHER_NUMBERS_A_DAY
+    hidden_callers_a_day: int = DEFAULT_HIDDEN_CALLERS_A_DAY
 
 
 def dialling_from(document: Mapping[str, Any]) -> Dialling:
@@ -67,6 +72,8 @@ def dialling_from(document: Mapping[str, Any]) -> Dialling:
         spec.get("route", DEFAULT_ROUTE), tuple(spec.get("regions", ())) or (document["centre"]["region"],),
         tuple(spec.get("do_not_call", ())), spec.get("schedule"), spec.get("ring_s", DEFAULT_RING_S),
         spec.get("callbacks_a_day", DEFAULT_CALLBACKS_A_DAY),
+        spec.get("other_numbers_a_day", DEFAULT_OTHER_NUMBERS_A_DAY),
+        spec.get("hidden_callers_a_day", DEFAULT_HIDDEN_CALLERS_A_DAY),
     )
 
 

@@ -10,7 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Task", "TaskKind", "TaskState", "Try", "TryOutcome"]
+__all__ = ["HIDDEN", "Task", "TaskKind", "TaskState", "Try", "TryOutcome"]
+
+
+HIDDEN = "hidden"  # as `Task.asked_by`: callers without a number, all of them
 
 
 class TaskKind(StrEnum):
@@ -62,7 +65,8 @@ class Task:
     next. `caller_id`: the number of ours that the customer sees. `base_score` and `since`: the place in the queue that
     is kept, as the score of one who has waited since then; None: what a callback has. `tries_left`: after those there
     are. `call`: the uuid of the call that stands in the queue for it now. `closed_at` and `why`: of one not open.
-    `batch`: of the import that has made it (`state.imports`), 0 for none.
+    `batch`: of the import that has made it (`state.imports`), 0 for none. `asked_by`: the number of the caller who has
+    asked for it, where that is another than `number`, HIDDEN where there is none.
     """
 
     id: str
@@ -89,6 +93,7 @@ class Task:
     closed_at: datetime | None = None
     why: str = ""
     batch: int = 0
+    asked_by: str = ""
 
     @property
     def open(self) -> bool:

@@ -44,6 +44,11 @@ class Meant(NamedTuple):
         assert self.at is not None
         return reached(tasks, self.place, self.at)
 
+    def change_asked(self, tasks: Sequence[Task]) -> Changed:
+        """The same of the tasks of another number, some of which this customer has asked for."""
+        assert self.at is not None
+        return reached(tasks, self.place, self.at, self.number)
+
 
 def meant_by(fact: Mapping[str, Any], rules: Rules, now: datetime, came_at: datetime | None = None) -> Meant | None:
     """What a fact about a customer's own call means for tasks; None for nothing.

@@ -16,11 +16,12 @@ from fsapp.core.dialling import may_call_at
 from fsapp.core.rules import Line, Rules, Stage
 from fsapp.core.schedule import Schedule
 from fsapp.core.score import MAX_SCORE
-from fsapp.core.task import Task, TaskKind, TaskState, Try, TryOutcome
+from fsapp.core.task import HIDDEN, Task, TaskKind, TaskState, Try, TryOutcome
 
 __all__ = [
-    "ASKED", "BY_RULE", "KEPT", "Changed", "assigned", "bounded", "cancelled", "contact_over", "expired", "hours",
-    "hours_of", "kept_score", "made", "made_event", "placed", "reached", "rule_of", "tried", "unstuck_at", "waiting",
+    "ASKED", "BY_RULE", "KEPT", "Changed", "assigned", "bounded", "cancelled", "contact_over", "expired", "forgotten",
+    "hours", "hours_of", "kept_score", "made", "made_event", "placed", "reached", "rule_of", "tried", "unstuck_at",
+    "waiting",
 ]
 
 # Callbacks: of these a customer has one at most at each place.
@@ -149,10 +150,20 @@ def _later_s(task: Task) -> int:
     return min(_LATER_S * 2 ** min(failed - 1, 10), _MUCH_LATER_S)
 
 
-def reached(tasks: Sequence[Task], place: str, now: datetime) -> Changed:
-    """The customer has talked to somebody of this place otherwise: callbacks made before are not needed any more."""
+def reached(tasks: Sequence[Task], place: str, now: datetime, asker: str = "") -> Changed:
+    """The customer has talked to somebody of this place otherwise: callbacks made before are not needed any more.
+
+    `asker`: it was not the customer, but the caller with this number, who has asked for some of them.
+    """
     return _ended(
-        tasks, lambda task: task.kind in ASKED and task.place == place and task.made_at <= now, "got-through", now)
+        tasks, lambda task: task.kind in ASKED and task.place == place and task.made_at <= now
+        and asker in ("", task.asked_by), "got-through", now)
+
+
+def forgotten(tasks: Sequence[Task], asker: str) -> Changed:
+    """The same tasks, without the number of this caller as that of who has asked for them."""
+    found = tuple(replace(task, asked_by=HIDDEN) if task.asked_by == asker else task for task in tasks)
+    return Changed(found, None)
 
 
 def cancelled(tasks: Sequence[Task], id_: str, why: str, now: datetime) -> Changed:

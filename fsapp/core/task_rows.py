@@ -20,6 +20,7 @@ TASK_COLUMNS = (
     "id", "kind", "state", "doing", "number", "name", "campaign", "stage", "line", "agent", "agent_name", "group",
     "due_at", "waiting_at", "unstuck_at", "expires_at", "made_at", "made_by", "caller_id", "contact", "tries",
     "tries_left", "last_outcome", "call", "closed_at", "why", "language", "note",
+    "asked_by",
 )
 ATTEMPT_COLUMNS = (
     "at", "number", "responsible", "responsible_name", "agent", "agent_name", "outcome", "result", "cause", "talked_s",
@@ -95,6 +96,7 @@ def task_row(task: Task, rules: Rules, now: datetime) -> dict[str, Any]:
         "last_outcome": task.tries[-1].outcome.value if task.tries else None, "call": task.call,
         "closed_at": _text(task.closed_at), "why": clean_text(task.why, MAX_NOTE) or None,
         "language": task.language or None, "note": clean_text(task.note, MAX_NOTE) or None,
+        "asked_by": task.asked_by or None,
     }
 
 

@@ -24,6 +24,7 @@ from fsapp.link.backlog import Backlog, Stays
 from fsapp.log import get_logger, mask
 from fsapp.metrics import TASKS_CHANGED, TASKS_DUE
 from fsapp.spawn import spawn
+from fsapp.state.askers import Askers
 from fsapp.state.tasks import Tasks
 
 __all__ = ["TaskKeeping"]
@@ -39,11 +40,12 @@ class TaskKeeping:
     """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed."""
 
     def __init__(
-        self, switch: str, tasks: Tasks, rules: Callable[[], Rules | None], tell: Callable[[dict[str, Any]], None],
-        every_s: float = EVERY_S,
+        self, switch: str, tasks: Tasks, askers: Askers, rules: Callable[[], Rules | None],
+        tell: Callable[[dict[str, Any]], None], every_s: float = EVERY_S,
     ) -> None:
         self._switch = switch
         self._tasks = tasks
+        self._askers = askers
         self._rules = rules
         self._tell = tell
         self._every_s = every_s
@@ -109,8 +111,12 @@ class TaskKeeping:
     def _take(self, fact: dict[str, Any], rules: Rules) -> None:
         came_at = datetime.fromtimestamp(fact["came_at"], UTC) if "came_at" in fact else None
         meant = meant_by(fact, rules, datetime.now(UTC), came_at)
-        if meant is not None:
-            self._change(meant.number, meant.change)
+        if meant is None:
+            return
+        self._change(meant.number, meant.change)
+        if meant.new is None:
+            for number in self._askers.numbers(meant.number):
+                self._change(number, meant.change_asked)
 
     def _change(self, number: str, how: Callable[[Any], Changed]) -> None:
         changed = self._tasks.change(number, how)

@@ -209,6 +209,8 @@ class Dial(Table):
     schedule: Name | None = None
     ring_s: Annotated[int, Field(ge=15, le=120)] | None = None
     callbacks_a_day: Annotated[int, Field(ge=1, le=40)] | None = None
+    other_numbers_a_day: Annotated[int, Field(ge=1, le=40)] | None = None
+    hidden_callers_a_day: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 Rings = create_model("Rings", __base__=Table, **{

@@ -7,6 +7,7 @@
 | `fsapp:{NUMBER}:sticky` | string | msgpack: the last successful talk, then each place's | as long as the writer says |
 | `fsapp:{NUMBER}:heard` | string | msgpack list: ids of the last facts that changed these | HEARD_S after the last |
 | `fsapp:{NUMBER}:tasks` | string | msgpack list of tasks (see `task_record`) | TASKS_S after the last was open |
+| `fsapp:{NUMBER}:asked` | sorted set | `NUMBER TASK` this caller has asked for, by when | a day, or while one is open |
 | `fsapp:{tasks}:open` | sorted set | `NUMBER TASK` by due time (epoch seconds) | while the task is open |
 | `fsapp:{tasks}:over` | sorted set | `NUMBER TASK` by when it ended | TASKS_S, the last KEPT_TASKS |
 | `fsapp:{imports}:state` | string | `NEWEST:PENDING,PENDING`: the newest import batch, those unfinished | for ever |
@@ -31,8 +32,8 @@
 | `fsapp:{recorder}:lease` | string | which process records | LINK_LEASE_S after its last sign of life |
 | `fsapp:probe` | string | nothing: written to see whether Redis takes writes | PROBE_S |
 
-NUMBER is the E.164 form with its plus. What stands in braces is the hash tag of Redis Cluster: all keys of one customer
-live in one slot, and so do those of the rules and of the imports.
+NUMBER is the E.164 form with its plus, `hidden` of callers without one. What stands in braces is the hash tag of Redis
+Cluster: all keys of one customer live in one slot, and so do those of the rules and of the imports.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from __future__ import annotations
 __all__ = [
     "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_TASKS",
     "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "RECORDER_LEASE", "REQUEST_S",
-    "RULES_CURRENT", "RULES_VERSIONS", "TASKS_OPEN", "TASKS_OVER", "TASKS_S", "contacts", "floor", "heard",
+    "RULES_CURRENT", "RULES_VERSIONS", "TASKS_OPEN", "TASKS_OVER", "TASKS_S", "asked", "contacts", "floor", "heard",
     "import_lease", "number_of", "rights", "sticky", "tasks",
 ]
 
@@ -87,6 +88,10 @@ def sticky(number: str) -> str:
 
 def heard(number: str) -> str:
     return f"fsapp:{{{number}}}:heard"
+
+
+def asked(number: str) -> str:
+    return f"fsapp:{{{number}}}:asked"
 
 
 def tasks(number: str) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 
 import redis
 
+from fsapp.core import task_life
 from fsapp.core.erased import identities, maybe_in, names
 from fsapp.state import keys, stream
+from fsapp.state.askers import Askers
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import Contacts
 from fsapp.state.store import Store
@@ -52,9 +54,10 @@ def known(client: redis.Redis, numbers: Sequence[str]) -> list[dict[str, Any]]:
             "tasks": [{
                 "id": task.id, "kind": task.kind, "state": task.state, "place": task.place, "agent": task.agent,
                 "group": task.group, "name": task.name, "note": task.note, "made_by": task.made_by, "why": task.why,
-                "due_at": task.due_at.isoformat(), "made_at": task.made_at.isoformat(),
+                "asked_by": task.asked_by, "due_at": task.due_at.isoformat(), "made_at": task.made_at.isoformat(),
                 "tries": [{"at": one.at.isoformat(), "outcome": one.outcome, "agent": one.agent} for one in task.tries],
             } for task in tasks.of(number)],
+            "asked_for": Askers(client).numbers(number),
         })
     return found
 
@@ -83,16 +86,20 @@ def events_of(client: redis.Redis, numbers: Sequence[str]) -> Iterator[tuple[str
 def erase(client: redis.Redis, numbers: Sequence[str], read_until: str | None) -> Removed:
     """Remove all of it; of events those that the recorder has read, up to the place `read_until` (None: all)."""
     done = Removed()
-    tasks = Tasks(client)
+    tasks, askers = Tasks(client), Askers(client)
     for number in numbers:
+        for other in askers.numbers(number):
+            tasks.change(other, lambda theirs, number=number: task_life.forgotten(theirs, number))
         with redis_faults(client):
             mine = tasks.read(number, client.get(keys.tasks(number)))
             for task in mine:
                 done.passing.add(task.id)
+                if task.asked_by:
+                    askers.give_back(task)
                 for list_ in (keys.TASKS_OPEN, keys.TASKS_OVER):
                     client.zrem(list_, member_of(number, task.id))
             for key in (keys.contacts(number), keys.rights(number), keys.sticky(number), keys.heard(number),
-                        keys.tasks(number)):
+                        keys.tasks(number), keys.asked(number)):
                 if client.delete(key):
                     done.keys.append(key)
     gone: list[str] = []

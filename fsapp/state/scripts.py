@@ -88,6 +88,17 @@ end
 return 1
 """
 
+# KEYS: a sorted set. ARGV: now, a member, how many may have come within so many seconds, for how many seconds it is
+# kept at least, how many members at most. Returns 1, or 0 when they have come already.
+COUNT_IN = """
+local now, most, within = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
+if redis.call('ZCOUNT', KEYS[1], now - within, '+inf') >= most then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[6]))
+if redis.call('TTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('EXPIRE', KEYS[1], ARGV[5]) end
+return 1
+"""
+
 # KEYS: current, versions. ARGV: the version's blob, how many versions are kept. Returns the new version.
 LOAD_RULES = """
 local version = redis.call('INCR', KEYS[1])

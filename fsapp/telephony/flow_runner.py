@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from fsapp.core.asking import requested
+from fsapp.core.dialling import Dialling
 from fsapp.core.flow.actions import (
     END,
     Action,
@@ -77,13 +78,13 @@ class _With(NamedTuple):
 
 class FlowRunner:
     """`write` takes an event; `lookup` asks an address for a JSON object within so many seconds and never raises;
-    `keep` keeps a callback that a caller has asked for, so many a day for a number, and never raises; `earlier` gives
+    `keep` keeps a callback that a caller has asked for, within what may be dialled, and never raises; `earlier` gives
     the rules of an earlier version, None where they are not kept.
     """
 
     def __init__(
         self, write: Callable[[dict[str, Any]], None], lookup: Callable[[str, float], Answer | Failed],
-        keep: Callable[[Task, int], Noted | Already | Refused | Failed], earlier: Callable[[int], Rules | None],
+        keep: Callable[[Task, Dialling], Noted | Already | Refused | Failed], earlier: Callable[[int], Rules | None],
     ) -> None:
         self._write = write
         self._lookup = lookup
@@ -201,7 +202,7 @@ class FlowRunner:
             found = self._request(requested(
                 event_id(now.timestamp(), random.getrandbits(48)), action.number, place, arrival.call, rules,
                 since=since, now=now, queue=arrival.queue, language=state.language or ""),
-                rules.dialling.callbacks_a_day)
+                rules.dialling)
         outcome = type(found).__name__.lower()
         CALLBACKS_ASKED.labels(outcome).inc()
         self._event(arrival, "callback_asked", flow=state.flow or None, block=state.block, place=action.place,
@@ -212,7 +213,7 @@ class FlowRunner:
         """Who has left the queue by its key and is gone with nothing confirmed has given up waiting like any other."""
         lost = given_up(who.arrival, rules, who.since, datetime.now(UTC))
         if lost is not None:
-            self._request(lost, rules.dialling.callbacks_a_day)
+            self._request(lost, rules.dialling)
 
     def _end(self, arrival: Arrival, state: State, talk: Talk, action: Action, why: str = "") -> End:
         self._left(arrival, state, why or type(action).__name__.lower(), action)

@@ -68,3 +68,24 @@ def test_who_gets_through_first_is_not_called(calling: Calling) -> None:
     again.hangup("NORMAL_CLEARING", "caller")
     until(lambda: not calling.task().open, "the callback is over")
     assert (calling.task().state, calling.task().why, calling.dialled) == (TaskState.CANCELLED, "got-through", [])
+
+
+def test_who_gets_through_is_not_called_on_another_number(calling: Calling) -> None:
+    other = "+381641234567"
+    first = waiting(calling, CUSTOMER)
+    first.press("5")
+    until(lambda: "callback-confirm" in first.get("current_application_data"), "it is asked on which number")
+    first.press("2")
+    until(lambda: "callback-enter" in first.get("current_application_data"), "another one is asked for")
+    first.press("0641234567#")
+    until(lambda: first.get("current_application_data").count("callback-confirm") and "number-4" in first.get(
+        "current_application_data"), "it is asked whether it is right")
+    first.press("1")
+    until(lambda: not first.up, "the customer has hung up")
+    assert calling.task(other).asked_by == CUSTOMER
+    again = waiting(calling, CUSTOMER)
+    calling.at_work("1004")
+    until(lambda: again.bridged, "they talk")
+    again.hangup("NORMAL_CLEARING", "caller")
+    until(lambda: not calling.task(other).open, "the callback is over")
+    assert (calling.task(other).why, calling.dialled) == ("got-through", [])

@@ -23,6 +23,7 @@ from fsapp.lab.run import run_scenario
 from fsapp.lab.scenario import parse
 from fsapp.lab.switch import Switch
 from fsapp.rules import check_document
+from fsapp.state.askers import Askers
 from fsapp.state.tasks import Tasks
 
 CALLER, OTHER, LINE = "+381601112223", "+381641234567", "+381115550300"
@@ -148,6 +149,23 @@ def test_nobody_has_a_number_called_again_and_again(centre: Centre, switch: Swit
     assert [task.id for task in tasks(centre, OTHER)] == list("12345")
     [asked] = [one for one in centre.events() if one["type"] == "callback_asked"]
     assert asked["outcome"] == "refused"
+
+
+def test_nobody_has_one_number_after_the_other_called(centre: Centre, switch: Switch) -> None:
+    kept, now = Askers(centre.client), datetime.now(UTC)
+    for place in range(5):
+        kept.take(Task(f"t{place}", TaskKind.REQUESTED, f"+38164123000{place}", "helpdesk", now,
+                       now + timedelta(hours=1), now, asked_by=CALLER), 5)
+    call = switch.call(CALLER, FLOW_NUMBER)
+    type_(call, "callback-confirm", "2")
+    type_(call, "callback-enter", "0641234567#")
+    type_(call, "callback-confirm", "1")
+    told(call, "callback-refused")
+    assert all_tasks(centre) == []
+    type_(call, "callback-enter", "0601112223#")
+    type_(call, "callback-confirm", "1")
+    told(call, "callback-noted")
+    assert [(task.number, task.asked_by) for task in tasks(centre)] == [(CALLER, "")]
 
 
 @pytest.mark.parametrize("step", ["before", "confirm", "enter", "noted"])

@@ -26,8 +26,8 @@ def test_nobody_else_spells_a_key():
 @pytest.mark.parametrize("number", ["+381601234567", "+36301234567"])
 def test_one_customer_is_one_slot(number):
     places = [keys.contacts(number), keys.rights(number), keys.sticky(number), keys.heard(number),
-              keys.tasks(number)]
-    assert len(set(places)) == 5
+              keys.tasks(number), keys.asked(number)]
+    assert len(set(places)) == 6
     assert all(f"{{{number}}}" in place for place in places)
     assert len({key_slot(place.encode()) for place in places}) == 1
 
@@ -42,7 +42,8 @@ def test_every_key_is_in_the_table():
     made = {
         keys.contacts("NUMBER"), keys.rights("NUMBER"), keys.sticky("NUMBER"), keys.heard("NUMBER"), keys.IMPORTS,
         f"{keys.LEASE_PREFIX}BATCH", keys.RULES_CURRENT, keys.RULES_VERSIONS, keys.EVENTS, keys.PROBE,
-        keys.AGENT_STATUS, keys.AGENT_RUNS, keys.tasks("NUMBER"), keys.TASKS_OPEN, keys.TASKS_OVER, keys.RECORDER_LEASE,
+        keys.AGENT_STATUS, keys.AGENT_RUNS, keys.tasks("NUMBER"), keys.asked("NUMBER"), keys.TASKS_OPEN,
+        keys.TASKS_OVER, keys.RECORDER_LEASE,
     } | {
         keys.floor("SWITCH", part)
         for part in ("agents", "queues", "tiers", "members", "calls", "waits", "learned", "meta", "free", "lease",

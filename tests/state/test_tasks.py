@@ -37,7 +37,8 @@ def put(tasks: Tasks, new: Task) -> None:
 def test_everything_of_a_task_comes_back():
     one = task("t1", agent="1004", group="support", caller_id="+381115550300", contact="a/b/c", base_score=7, since=NOW,
                tries=(Try("c1", NOW, TryOutcome.BUSY, "1004", "1005", "USER_BUSY", 0.5),), name="Šđ", note="n",
-               language="sr", call="c2", closed_at=NOW, why="w", state=TaskState.FAILED, tries_left=4, made_by="ana")
+               language="sr", call="c2", closed_at=NOW, why="w", state=TaskState.FAILED, tries_left=4, made_by="ana",
+               asked_by="+381601112223")
     assert unpack_tasks(one.number, pack_tasks([one])) == (one,)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsapp.core.asking import AFTER_S, requested
+from fsapp.core.asking import AFTER_S, most_asked, requested
 from fsapp.core.dialling import refusal
 from fsapp.core.facts_record import facts_from, facts_record
 from fsapp.core.flow.actions import (
@@ -39,7 +39,7 @@ from fsapp.core.model import NO_FACTS, Call, CallClass, Earlier, Facts
 from fsapp.core.numbers import normalise
 from fsapp.core.route import decide
 from fsapp.core.rules import Rules
-from fsapp.core.task import Task, TaskKind, TaskState
+from fsapp.core.task import HIDDEN, Task, TaskKind, TaskState
 from fsapp.core.task_life import kept_score
 from fsapp.rules import load_folder
 
@@ -194,6 +194,15 @@ def test_a_flows_caller_gets_the_score_of_a_service_call() -> None:
     assert group.group == "support"
     anonymous = replace(call, called=normalise("anonymous", "RS"))
     assert requested("t1", MINE, line, anonymous, RULES, since=NOW, now=NOW).caller_id is None
+
+
+@pytest.mark.parametrize(("caller", "by", "most"), [
+    (MINE, MINE, 5), (OTHER, "", None), ("anonymous", HIDDEN, 50), ("112", HIDDEN, 50), ("junk\n", HIDDEN, 50),
+])
+def test_who_asks_for_another_number_is_known_and_bounded(caller: str, by: str, most: int | None) -> None:
+    call = Call(normalise(caller, "RS"), normalise("+381115550300", "RS"))
+    task = requested("t1", OTHER, RULES.lines["helpdesk"], call, RULES, since=NOW, now=NOW)
+    assert (task.asked_by, most_asked(task, RULES.dialling)) == (by, most)
 
 
 def test_an_answer_that_is_none_asks_again() -> None:

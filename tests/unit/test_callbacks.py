@@ -99,6 +99,9 @@ def test_whoever_is_on_the_line_is_not_called() -> None:
     assert planned([task()], {}, floor("1001", calls=(call,)), rules(), "main", NOW) == Plan()
     [end] = planned([task()], standing(task()), floor("1001", calls=(call,)), rules(), "main", NOW).end
     assert (end.place, end.why) == ("p-t1", "calls-himself")
+    asked = task(2, asked_by="+381641110001")
+    assert planned([asked], {}, floor("1001", calls=(call,)), rules(), "main", NOW) == Plan()
+    assert started(planned([asked, task(3)], {}, floor("1001"), rules(), "main", NOW)) == ["t2", "t3"]
     # Nobody is taken away who has an agent already.
     with_agent = standing(task(), connected=True)
     assert planned([task()], with_agent, floor("1001", calls=(call,)), rules(), "main", NOW) == Plan()

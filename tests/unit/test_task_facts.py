@@ -130,3 +130,14 @@ def test_who_gets_through_otherwise_is_not_called_back(type_: str) -> None:
     assert after(task="t1") is TaskState.OPEN
     assert after(direction="outbound") is TaskState.OPEN
     assert after(at=AT.timestamp() - 1) is TaskState.OPEN  # that talk was before the call that was lost
+
+
+def test_who_gets_through_is_not_called_back_on_another_number() -> None:
+    made = meant_by(fact(), RULES, AT).change(()).tasks[0]
+    asked = replace(made, number="+381641234567", asked_by=N)
+    others = replace(asked, id="t2", asked_by="+381601234599")
+    meant = meant_by(fact("talk_ended", id="m2:x", at=AT.timestamp() + 20, agent="1004"), RULES, AT)
+    changed = meant.change_asked((asked, others))
+    assert [(one.state, one.why) for one in changed.tasks] == [
+        (TaskState.CANCELLED, "got-through"), (TaskState.OPEN, "")]
+    assert meant.change_asked(changed.tasks).events == ()
