@@ -106,7 +106,10 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, option: str, *, end: bool)
 def _day(text: str, today: date) -> date | None:
     if text in ("today", "yesterday"):
         return today - timedelta(days=1 if text == "yesterday" else 0)
-    return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else None
+    try:
+        return date.fromisoformat(text)  # 2026-11-22, and 20261122 or 2026-W47-7 too
+    except ValueError:
+        return None
 
 
 def wanted(given: Mapping[str, Sequence[str]], rules: Rules | None) -> dict[str, tuple[str, ...]]:

@@ -49,7 +49,7 @@ def count_call(tally: Tally, one: Came, query: Query) -> None:
         if waited_s <= one.target_s:
             counts["early"] += 1
     else:
-        counts["elsewhere" if one.over else "waiting"] += 1
+        counts["elsewhere" if one.over or one.outcome is not None else "waiting"] += 1
 
 
 def calls(tally: Tally, _query: Query) -> Figures:

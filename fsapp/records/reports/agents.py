@@ -37,16 +37,19 @@ def read_breaks(connection: Connection, query: Query, rows: Rows) -> None:
 
 
 def _agents(connection: Connection, query: Query) -> list[str]:
-    """Whoever was there in the period, or had a call."""
+    """Whoever was there in the period, or had a call, or talked at an attempt."""
     wanted = query.only.get("agent")
     if wanted:
         return sorted(set(wanted))
-    called = interactions.c
+    stay, tried, since = queue_stays.c, attempts.c, query.period.start - _LONGEST_S
     found = connection.execute(union(
         select(agent_sessions.c.agent).where(_overlaps(agent_sessions, query)),
-        select(called.agent).where(
-            called.started_at >= query.period.start - _LONGEST_S, called.started_at < query.period.end,
-            called.agent.is_not(None)),
+        select(stay.agent).where(
+            or_(and_(stay.joined_at >= since, stay.joined_at < query.period.end), stay.joined_at.is_(None)),
+            stay.agent.is_not(None)),
+        select(tried.agent).where(
+            tried.at >= query.period.start, tried.at < query.period.end + _LONGEST_S, tried.outcome == "talked",
+            tried.agent.is_not(None)),
     )).scalars()
     return sorted({*found, *(query.rules.agents if query.rules is not None else ())})
 
@@ -101,13 +104,14 @@ def _talks(connection: Connection, query: Query, agent: str) -> Iterator[tuple[f
 
 
 def _add_offers(connection: Connection, query: Query, one: Worked) -> None:
-    offer, stay = offers.c, queue_stays.c
+    """Offers. What became of one nobody knows rang no longer than the caller stayed."""
+    offer, stay, call = offers.c, queue_stays.c, interactions.c
     known_at = func.coalesce(offer.offered_at, offer.ended_at)
-    for start, end, outcome, left_at in read(connection, select(
-            known_at, offer.ended_at, offer.outcome, stay.left_at,
+    call_ended_at = select(call.ended_at).where(call.id == offer.interaction_id).scalar_subquery()
+    for start, end, outcome in read(connection, select(
+            known_at, func.coalesce(offer.ended_at, stay.left_at, call_ended_at), offer.outcome,
     ).join_from(offers, queue_stays, stay.id == offer.stay_id, isouter=True).where(
             offer.agent == one.agent, known_at >= query.period.start - _LONGEST_S, known_at < query.period.end)):
-        # What became of it nobody knows: it rang no longer than the caller stayed.
-        one.rings.append(until(start, end if end is not None else left_at, None, query.now))
+        one.rings.append(until(start, end, None, query.now))
         if outcome == "missed":
             one.missed.append(start)
