@@ -17,15 +17,15 @@ import redis
 from sqlalchemy import Connection, select
 
 from fsapp import cdr_files, recordings
-from fsapp.core.erased import maybe_in
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import MAIN
 from fsapp.errors import FsappError, RecordingError, RecordsError, StateError
 from fsapp.records import schema
 from fsapp.records.access import looked
 from fsapp.records.database import Database
+from fsapp.records.erased_ids import rename
 from fsapp.records.erasures import Tombstones
-from fsapp.records.person import Person, erase_rows, passing, person, rows_of
+from fsapp.records.person import Person, addresses, erase_rows, passing, person, rows_of
 from fsapp.records.writer import lock
 from fsapp.settings import Settings
 from fsapp.sheets.writing import whole_file
@@ -40,10 +40,7 @@ _STREAM = "events"
 
 @dataclass(slots=True)
 class Erased:
-    """What was done, by place, and what could not be reached, a line each; `waiting`: of this what can be later.
-
-    `named`: how many interactions of other channels have an id with the number in it, which stays.
-    """
+    """What was done, by place, and what could not be reached, a line each; `waiting`: of this what can be later."""
 
     numbers: tuple[str, ...]
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -51,7 +48,6 @@ class Erased:
     events: int = 0
     recordings: int = 0
     cdr: int = 0
-    named: int = 0
     waiting: list[str] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
 
@@ -106,17 +102,19 @@ class Privacy:
             again = person(connection, who.numbers[0])
             tombstones = Tombstones(connection)
             tombstones.add({*again.numbers, *who.numbers}, {*passing(connection, again, at - _PASSING_S),
-                                                            *self._passing}, at)
+                                                            *self._passing}, at, addresses(connection, again))
             done.tables = erase_rows(connection, again, at)
-            done.named = sum(maybe_in(call.encode(), again.numbers) for call in again.calls)
+            if renamed := rename(connection, tombstones, again.calls):
+                done.tables.setdefault("interactions", {})["renamed"] = renamed
             looked(connection, at=at, who=by, what="erasure", subject=tombstones.hash(who.numbers[0]), how="cli")
 
         self._database.write(work)
         # Once more: what was written while the memory was being cleaned.
         self._erase_redis(who, done)
-        if done.named:
-            done.unreached.append(f"{done.named} interactions whose id has the number in it, as who told of them over "
-                                  "the API chose it: it tells which ones it has told already")
+        done.unreached += self._database.settle(rewrite=True)
+        if self._database.file is None:
+            done.unreached.append("the files of PostgreSQL, its WAL with them: it writes over what was removed when it "
+                                  "has use for the room")
         done.unreached = [
             *done.waiting, *done.unreached,
             "what other machines have: recordings and the switch's records there; run this command on each of them",

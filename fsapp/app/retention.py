@@ -35,6 +35,8 @@ def run(settings: Settings, database: Database, *, dry_run: bool = False) -> Kep
     """RecordsUnavailable; what is done by then is done."""
     days = {kind.name: getattr(settings, f"keep_{kind.name}_days") for kind in KINDS}
     found = purge(database, days, time.time(), dry_run=dry_run, pause=lambda: gevent.sleep(_PAUSE_S))
+    if found.rows and not dry_run:
+        database.settle()
     if not found.files:
         return Kept(found.rows, 0, [])
     gone = set(found.files)

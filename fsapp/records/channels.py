@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from fsapp.errors import CustomersError
 from fsapp.records import interactions
+from fsapp.records.erased_ids import erased_id
 from fsapp.records.erasures import Tombstones
 from fsapp.records.schema import customer_numbers, customers, tickets
 from fsapp.records.schema import interactions as table
@@ -40,17 +41,22 @@ class Told(NamedTuple):
 def keep(connection: Connection, told: Told, *, by: str, now: float) -> tuple[dict[str, Any], bool]:
     """Keep what was told; the row, and whether it is new: told a second time it changes nothing.
 
-    Of somebody who was erased since it happened, it is kept without who that was. CustomersError where it names a
+    Of somebody who was erased since it happened, it is kept without who that was, under an id that does not say what
+    the sender's is; what they have told already of such a person is found by that. CustomersError where it names a
     customer or a ticket that is not there.
     """
     id_ = f"{told.channel}:{told.id}"
     interactions.lock(connection)  # nobody else keeps the same between our look and our writing
-    found = interactions.get(connection, id_)
+    tombstones = Tombstones(connection)
+    hidden = erased_id(tombstones, id_)
+    found = interactions.get(connection, id_) or (interactions.get(connection, hidden) if hidden else None)
     if found is not None:
         return found, False
     if told.ticket_id and not connection.execute(select(tickets.c.id).where(tickets.c.id == told.ticket_id)).scalar():
         raise CustomersError(f"there is no ticket {told.ticket_id}")
-    if told.number and Tombstones(connection).erased(told.number, told.at):
+    if hidden and (told.number and tombstones.erased(told.number, told.at)
+                   or told.email and tombstones.erased_address(told.email, told.at)):
+        id_ = hidden
         told = told._replace(number=None, email=None, customer_id=None, name=None, subject=None, fields=None)
     fields = {**(told.fields or {}), **({"email": told.email} if told.email else {})}
     connection.execute(table.insert().values(

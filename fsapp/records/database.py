@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from sqlite3 import Error as DriverError
 from typing import Any, TypeVar, cast
 
 from gevent.threadpool import ThreadPool
@@ -25,7 +26,7 @@ from sqlalchemy.exc import (
 
 from fsapp.errors import RecordsUnavailable, SettingsError
 
-__all__ = ["WRITE_LOCK", "Database", "engine_of", "said", "shown", "unavailable"]
+__all__ = ["REWRITTEN_BYTES", "WRITE_LOCK", "Database", "engine_of", "said", "shown", "unavailable"]
 
 WRITE_LOCK = 0x66736170  # the advisory lock of whoever writes calls to PostgreSQL, as SQLite has one writer anyway
 
@@ -33,6 +34,8 @@ _BUSY_S = 10.0       # how long SQLite waits for another writer
 _CONNECT_S = 5
 _STATEMENT_S = 60    # no statement of ours takes so long
 _THREADS = 4
+REWRITTEN_BYTES = 256 * 1024 * 1024  # a few seconds' work
+_SETTLE_S, _SETTLE_TIMES = 2, 4      # others have their turn in between
 _CACHE_KIB = 64 * 1024  # of a connection to SQLite: its own 2 MiB are soon too small for rows that come in no order
 _WAL_PAGES = 8000       # written ahead before they are put into the file: the same page changes often
 T = TypeVar("T")
@@ -66,6 +69,51 @@ class Database:
         database says of bad values is raised as it is (sqlalchemy.exc).
         """
         return self._run(work, write=True)
+
+    def settle(self, *, rewrite: bool = False) -> list[str]:
+        """Have SQLite's files hold nothing any more of what was removed; what could not be done, a line each.
+
+        What is written ahead is put into the file and emptied. `rewrite`: the file is written anew as well, up to
+        REWRITTEN_BYTES of it, as pages that were divided may keep a word of what they held. Both wait for others, and
+        others for both, some seconds at most. PostgreSQL does such things by itself, in its own time.
+        """
+        if self.file is None or not self.file.exists():
+            return []
+        left, large = [], self.file.stat().st_size > REWRITTEN_BYTES
+        if rewrite and large:
+            left.append(f"{self.file} is large: a word of what was removed may stand in an unused part of it until it "
+                        f"is written anew; while little happens, run: sqlite3 {self.file} VACUUM")
+        steps = [*(["VACUUM"] if rewrite and not large else []), "PRAGMA wal_checkpoint(TRUNCATE)"]
+        for step in steps:
+            why = self._settled(step)
+            if why:
+                left.append(f"{self.file}{'' if step == 'VACUUM' else '-wal'}: a word of what was removed may stand in "
+                            f"it still ({why}): erase again later")
+        return left
+
+    def _settled(self, step: str) -> str:
+        """Why a step could not be done, or nothing."""
+        def once() -> str:
+            try:
+                raw = self._engine.raw_connection()  # outside of any transaction
+                try:
+                    cursor = raw.cursor()
+                    cursor.execute(f"PRAGMA busy_timeout = {_SETTLE_S * 1000}")
+                    row = cursor.execute(step).fetchone()
+                    cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+                finally:
+                    raw.close()
+                return "others read it all the time" if row and row[0] else ""
+            except (DBAPIError, DriverError) as error:
+                return " ".join(str(error).split())[:200]
+
+        assert self._threads is not None
+        why = ""
+        for _ in range(_SETTLE_TIMES):
+            why = self._threads.apply(once)
+            if not why:
+                break
+        return why
 
     def close(self) -> None:
         self._engine.dispose()
@@ -140,8 +188,10 @@ def _sqlite(url: URL, threads: int, foreign_keys: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"cache_size = -{_CACHE_KIB}",
-                       f"wal_autocheckpoint = {_WAL_PAGES}", f"foreign_keys = {'ON' if foreign_keys else 'OFF'}"):
+        # What is deleted is written over, whatever SQLite was built to do.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON",
+                       f"cache_size = -{_CACHE_KIB}", f"wal_autocheckpoint = {_WAL_PAGES}",
+                       f"foreign_keys = {'ON' if foreign_keys else 'OFF'}"):
             connection.execute(f"PRAGMA {pragma}").close()
         # SQLite's own knows the letters of ASCII only: Željko would not be found as željko.
         connection.create_function("lower", 1, _lower, deterministic=True)

@@ -34,6 +34,12 @@ class Tombstones:
         rows = connection.execute(select(erasures)).all() if self._key else []
         self._numbers = {row.id: row.at for row in rows if row.kind == "number"}
         self._passing = {row.id for row in rows if row.kind == "passing"}
+        self._addresses = {row.id: row.at for row in rows if row.kind == "address"}
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody was ever erased."""
+        return bool(self._key)
 
     def make_key(self) -> None:
         """Make up the key, where there is none yet."""
@@ -50,12 +56,18 @@ class Tombstones:
         """When a number in E.164 was erased last; None: never."""
         return self._numbers.get(self.hash(number)) if self._numbers else None
 
-    def add(self, numbers: Iterable[str], passing: Iterable[str], at: float) -> None:
-        """Remember that `numbers` were erased at `at` (epoch seconds), and what belongs to them: calls and tasks."""
+    def add(
+        self, numbers: Iterable[str], passing: Iterable[str], at: float, addresses: Iterable[str] = (),
+    ) -> None:
+        """Remember that `numbers` were erased at `at` (epoch seconds), and what belongs to them: calls and tasks.
+
+        `addresses`: of e-mail.
+        """
         self.make_key()
         insert = (postgresql if self._connection.dialect.name == "postgresql" else sqlite).insert(erasures)
         rows = [{"id": self.hash(identity), "at": at, "kind": kind}
-                for kind, some in (("number", numbers), ("passing", passing)) for identity in sorted(set(some))]
+                for kind, some in (("number", numbers), ("passing", passing),
+                                   ("address", (_address(one) for one in addresses))) for identity in sorted(set(some))]
         for place in range(0, len(rows), 500):
             self._connection.execute(insert.on_conflict_do_update(
                 index_elements=["id"], set_={"at": insert.excluded.at}), rows[place: place + 500])
@@ -65,6 +77,10 @@ class Tombstones:
     def erased(self, number: str, since: float) -> bool:
         """Whether a number (E.164) was erased after what happened at `since`."""
         return bool(self._numbers) and since <= self._numbers.get(self.hash(number), -1.0)
+
+    def erased_address(self, email: str, since: float) -> bool:
+        """The same of an address of e-mail."""
+        return bool(self._addresses) and since <= self._addresses.get(self.hash(_address(email)), -1.0)
 
     def without(
         self, events: Sequence[Mapping[str, Any]], number_of: Callable[[str], str],
@@ -92,6 +108,10 @@ class Tombstones:
         if not passing and not self._before(event, number_of):
             return event
         return scrub(event, lambda number: self.hash(number_of(number)) in self._numbers)
+
+
+def _address(email: str) -> str:
+    return email.strip().lower()
 
 
 def _began(event: Mapping[str, Any]) -> float:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
-from sqlalchemy import ColumnElement, Connection, Table, delete, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, false, func, or_, select, update
 
 from fsapp.core.erased import figures_of, looks_like, maybe_in, names, scrub_state
 from fsapp.records import schema
 from fsapp.records.follow_ups import DROPPED, FAILED, WAITING
 
-__all__ = ["HOW", "KEPT", "Person", "erase_rows", "passing", "person", "rows_of"]
+__all__ = ["HOW", "KEPT", "Person", "addresses", "erase_rows", "passing", "person", "rows_of"]
 
 _AT_ONCE = 500
 DELETE = None
@@ -90,6 +90,19 @@ def passing(connection: Connection, who: Person, since: float) -> list[str]:
         _own(calls, who), or_(calls.c.ended_at.is_(None), calls.c.ended_at >= since))).scalars())
     found += connection.execute(select(tasks.c.id).where(
         _own(tasks, who), or_(tasks.c.closed_at.is_(None), tasks.c.closed_at >= since))).scalars()
+    return found
+
+
+def addresses(connection: Connection, who: Person) -> set[str]:
+    """Addresses of e-mail of the person alone: the customer's, and those that they wrote from. In small letters."""
+    customers, calls = schema.customers, schema.interactions
+    said = list(connection.execute(select(customers.c.email).where(customers.c.id == who.customer)).scalars())
+    said += [fields.get("email") for fields in connection.execute(select(calls.c.fields).where(
+        _own(calls, who), calls.c.channel == "email")).scalars() if isinstance(fields, Mapping)]
+    found = {one.strip().lower() for one in said if isinstance(one, str)} - {""}
+    for some in _pages(found):
+        found -= {one.lower() for one in connection.execute(select(customers.c.email).where(
+            func.lower(customers.c.email).in_(some), customers.c.id != (who.customer or ""))).scalars()}
     return found
 
 
