@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
+from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
@@ -22,7 +24,12 @@ _SHORT = re.compile(r"[0-9]{2,6}\Z", re.ASCII)
 _ZEROS = re.compile(r"\+?0+\Z", re.ASCII)
 # What people write around and between digits; anything else makes a number nonsense.
 _SPELLING = re.compile(r"[0-9+()\-./ ]+\Z", re.ASCII)
-_EXTENSION = re.compile(r"\s*(?:;?\s*ext\.?\s*=?|;extension=|[x#])\s*([0-9]{1,8})\Z", re.ASCII | re.IGNORECASE)
+_EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension)?\.?\s*=?|[x#])\s*([0-9]{1,8})\Z", re.ASCII | re.IGNORECASE)
+# A name may stand before it.
+_SCHEME = re.compile(r"(?:.*[ <])?(?:sips?|tel|callto):(?://)?", re.ASCII | re.IGNORECASE)
+_CONTEXT = re.compile(r"\+[0-9\-.()]+\Z", re.ASCII)
+# What is written as digits and signs of ASCII are elsewhere, besides digits and dashes of all scripts.
+_SIGNS = str.maketrans({"＋": "+", "（": "(", "）": ")", "．": ".", "／": "/", "\N{MINUS SIGN}": "-", "⁃": "-", "·": "."})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _PREMIUM = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
 
@@ -31,22 +38,24 @@ _PREMIUM = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
 def normalise(raw: str, region: str) -> PhoneNumber:
     """What `raw` means to somebody in `region` (ISO 3166 two letters).
 
-    Understands `+`, `00`, national and international spellings without a plus, `tel:` and `sip:` addresses and
-    extensions (`;ext=`, `x`, `#`). Never raises: nonsense comes back as INVALID, with what was written kept in `raw`.
+    Understands `+`, `00`, national and international spellings without a plus, `tel:` and `sip:` addresses with or
+    without a name before them, extensions (`;ext=`, `x`, `#`), digits of all scripts and any dash. Never raises:
+    nonsense comes back as INVALID, with what was written kept in `raw`.
     """
     plain = plain_e164(raw, region)
     if plain is not None:
         return PhoneNumber(raw, plain, NumberKind.ORDINARY)
     text = raw.strip()
-    lowered = text.lower()
-    for scheme in ("sips:", "sip:", "tel:"):
-        if lowered.startswith(scheme):
-            text = text[len(scheme):]
-            break
-    text, parameters = _user_part(text)
-    if text.lower() in _ANONYMOUS or lowered.startswith("anonymous@"):
+    if not text.isascii():
+        text = "".join(map(_as_ascii, text)).translate(_SIGNS)
+    scheme = _SCHEME.match(text)
+    if scheme:
+        text = unquote(text[scheme.end():])
+    text, extension, context = _user_part(text)
+    if text.lower() in _ANONYMOUS:
         return PhoneNumber(raw, None, NumberKind.ANONYMOUS)
-    extension = parameters
+    if context and not text.startswith("+"):
+        text = context + text
     found = _EXTENSION.search(text)
     if found:
         extension = found.group(1)
@@ -61,15 +70,22 @@ def normalise(raw: str, region: str) -> PhoneNumber:
     return _parse(raw, digits, region, extension)
 
 
-def _user_part(text: str) -> tuple[str, str | None]:
-    """`user@host;parameters` without host and parameters, and the `ext` parameter."""
-    extension = None
+def _as_ascii(char: str) -> str:
+    category = unicodedata.category(char)
+    return str(unicodedata.digit(char)) if category == "Nd" else "-" if category == "Pd" else char
+
+
+def _user_part(text: str) -> tuple[str, str | None, str]:
+    """`user@host;parameters` without host and parameters; the `ext` parameter, and the country of `phone-context`."""
+    extension, context = None, ""
     head, _, parameters = text.partition(";")
     for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() in ("ext", "extension") and value.strip().isascii() and value.strip().isdigit():
-            extension = value.strip()[:8]
-    return head.partition("@")[0].strip(), extension
+        name, _, value = (part.strip() for part in parameter.partition("="))
+        if name.lower() in ("ext", "extension") and value.isascii() and value.isdigit():
+            extension = value[:8]
+        elif name.lower() == "phone-context" and _CONTEXT.match(value):
+            context = value
+    return head.partition("@")[0].strip(), extension, context
 
 
 def _parse(raw: str, digits: str, region: str, extension: str | None) -> PhoneNumber:

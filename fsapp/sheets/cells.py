@@ -6,7 +6,6 @@ A cell that a spreadsheet would reckon with begins with an apostrophe in the CSV
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from fsapp.core.clean import clean_number
 from fsapp.core.model import NumberKind
@@ -43,7 +42,7 @@ def number_cell(cell: str, region: str) -> str:
     text = cell.strip().removeprefix("'")
     if text_formula := _TEXT_FORMULA.match(text):  # how a number is kept a text in CSV
         text = text_formula[1]
-    text = clean_number("".join(map(_plain, text)))
+    text = clean_number(text)
     if not text:
         raise BadCell("has no number")
     if decimal := _DECIMAL.match(text):
@@ -58,15 +57,3 @@ def number_cell(cell: str, region: str) -> str:
     if number.kind is not NumberKind.ORDINARY or number.e164 is None:
         raise BadCell(f"{text[:40]!r} {_NO_NUMBER.get(number.kind, 'is no phone number')}")
     return number.e164
-
-
-def _plain(char: str) -> str:
-    """Digits of other scripts as ours, any dash as -, any space as a space."""
-    if char.isascii():
-        return char
-    category = unicodedata.category(char)
-    if category == "Nd":
-        return str(unicodedata.digit(char))
-    if category == "Pd" or char in "−⁃":
-        return "-"
-    return {"＋": "+", "（": "(", "）": ")", "．": ".", "／": "/"}.get(char, char)

@@ -10,14 +10,17 @@ from fsapp.core.model import NumberKind
 from fsapp.core.numbers import normalise
 
 E164 = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
-HOSTILE = ["+38160123\n4567", "%0A", "${caller}", "\x00", "+" * 64, "٠٦٠١٢٣٤٥٦٧", "+381601234567\u202e", "1e9", "-1",
+HOSTILE = ["+38160123\n4567", "%0A", "${caller}", "\x00", "+" * 64, "٠٦٠١٢", "٣", "sip:%0a", "tel:%00", "tel:;phone-context=+381", "+381601234567\u202e", "1e9", "-1",
            "+00381", "+", "000381601234567", "+381+601234567", "9" * 64, "x5", "#", "()", "01+"]
 
 
 @pytest.mark.parametrize("written", [
     "+381601234567", "00381601234567", "0601234567", "060/123-4567", "(060) 123 45 67", "+381 60 1234567",
     "060.123.4567", "tel:+381601234567", "sip:+381601234567@example.com", "sips:0601234567@example.com;user=phone",
-    " +381601234567 ", "+381 (0)60 1234567", "+381601234567@10.0.0.1",
+    " +381601234567 ", "+381 (0)60 1234567", "+381601234567@10.0.0.1", "٠٦٠١٢٣٤٥٦٧", "۰۶۰-۱۲۳-۴۵۶۷", "+३८१६०१२३४५६७",
+    "＋３８１（６０）１２３４５６７", "060–123‑4567", "060\N{MINUS SIGN}1234567", "060·123·4567", "sip:%2B381601234567@example.com",
+    "Vera sip:+381601234567@10.0.0.1", "tel:060-123-4567;phone-context=+381",
+    "tel:601234567;phone-context=+381", "callto:+381601234567", "tel://0601234567",
 ])
 def test_one_number_however_it_is_written(written):
     number = normalise(written, "RS")
@@ -27,7 +30,9 @@ def test_one_number_however_it_is_written(written):
 @pytest.mark.parametrize(("written", "region", "expected"), [
     ("030123456", "DE", "+4930123456"), ("2125550123", "US", "+12125550123"), ("12125550123", "US", "+12125550123"),
     ("06301234567", "HU", "+36301234567"), ("02 1234 5678", "IT", "+390212345678"),
-    ("+49 30 123456", "RS", "+4930123456"),
+    ("+49 30 123456", "RS", "+4930123456"), ("tel:030-123456;phone-context=+49", "RS", "+4930123456"),
+    ("tel:+4930123456;phone-context=+381", "RS", "+4930123456"),
+    ("tel:0601234567;phone-context=example.com", "RS", "+381601234567"),
 ])
 def test_the_region_is_for_numbers_without_a_country(written, region, expected):
     assert normalise(written, region).e164 == expected
@@ -35,7 +40,7 @@ def test_the_region_is_for_numbers_without_a_country(written, region, expected):
 
 @pytest.mark.parametrize(("written", "extension"), [
     ("+381115550100;ext=23", "23"), ("+381115550100x23", "23"), ("011 5550-100 ext. 7", "7"), ("0115550100#4", "4"),
-    ("tel:+381115550100;extension=12", "12"),
+    ("tel:+381115550100;extension=12", "12"), ("011 5550100 extension 12", "12"), ("٠١١٥٥٥٠١٠٠ x١٢", "12"),
 ])
 def test_extensions_are_kept_apart(written, extension):
     number = normalise(written, "RS")

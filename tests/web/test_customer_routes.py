@@ -17,7 +17,8 @@ SPELLINGS = [
     "+381601234567", "00381601234567", "0601234567", "060 123 4567", "060/123-4567", "(060) 123-45-67", "060.123.45.67",
     "+381 60 123 45 67", "+381 (60) 123-4567", "381601234567", "tel:+381-60-123-4567", "sip:+381601234567@example.com",
     "sip:0601234567@10.0.0.1:5060;user=phone", " 0601234567 ", "+381 (0) 60 1234567", "00 381 60 1234567",
-    "\u202a+381601234567\u202c", "+381601234567;ext=12", "060-1234-567", "+381-60/1234567",
+    "\u202a+381601234567\u202c", "+381601234567;ext=12", "060-1234-567", "+381-60/1234567", "٠٦٠١٢٣٤٥٦٧",
+    "＋３８１（６０）１２３４５６７", "060–123‑45−67", '"Vera" <sip:%2B381601234567@10.0.0.1>',
 ]
 HOSTILE = "\u202eVera \"x\" O'Neil\r\nBcc: all@example.com \x1b[2J\x00 =HYPERLINK() \U0001f600"
 CLEAN = "Vera \"x\" O'Neil Bcc: all@example.com [2J =HYPERLINK() \U0001f600"
@@ -34,8 +35,8 @@ def vera(admin: Asker) -> dict[str, Any]:
     return made.json
 
 
-def test_a_customer_is_found_by_twenty_spellings(admin: Asker, vera: dict[str, Any]) -> None:
-    assert len(set(SPELLINGS)) == 20
+def test_a_customer_is_found_by_any_spelling(admin: Asker, vera: dict[str, Any]) -> None:
+    assert len(set(SPELLINGS)) >= 20
     for spelling in SPELLINGS:
         found = admin.ask("GET", f"/customers?number={quoted(spelling)}")
         assert (found.status, [one["id"] for one in found.json["customers"]]) == (200, [vera["id"]]), spelling
