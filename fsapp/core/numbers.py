@@ -29,7 +29,8 @@ _EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension)?\.?\s*=?|[x#])\s*([0-9]{1,8})
 _SCHEME = re.compile(r"(?:.*[ <])?(?:sips?|tel|callto):(?://)?", re.ASCII | re.IGNORECASE)
 _CONTEXT = re.compile(r"\+[0-9\-.()]+\Z", re.ASCII)
 # What is written as digits and signs of ASCII are elsewhere, besides digits and dashes of all scripts.
-_SIGNS = str.maketrans({"＋": "+", "（": "(", "）": ")", "．": ".", "／": "/", "\N{MINUS SIGN}": "-", "⁃": "-", "·": "."})
+_SIGNS = str.maketrans({
+    "＋": "+", "（": "(", "）": ")", "．": ".", "／": "/", "\N{MINUS SIGN}": "-", "\N{HYPHEN BULLET}": "-", "·": "."})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _PREMIUM = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
 

@@ -24,7 +24,8 @@ def test_a_customer_is_made_found_and_changed(fsapp: CommandLine) -> None:
     made = fsapp.json("customers", "add", "060 123-45-67", "--name", HOSTILE, "--vip", "3", "--field", "contract=A=1")
     assert made["numbers"] == [{"number": NUMBER, "kind": None}]
     assert (made["fields"], made["vip"]) == ({"contract": "A=1"}, 3)
-    for spelling in ("00381601234567", "٠٦٠١٢٣٤٥٦٧", "０６０ 123–45–67", "sip:+381601234567@example.com", "0601234567 x12"):
+    for spelling in ("00381601234567", "٠٦٠١٢٣٤٥٦٧", "０６０ 123–45–67", "sip:+381601234567@example.com",
+                     "0601234567 x12"):
         assert fsapp.json("customers", "show", spelling) == made
     assert fsapp.json("customers", "show", made["id"]) == made
     assert fsapp.json("customers", "find", "brien")["customers"] == [made]
