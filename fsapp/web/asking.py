@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 from flask import Blueprint, Flask, current_app, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from fsapp.core.clean import clean_number, clean_text
 from fsapp.core.numbers import normalise
@@ -90,6 +91,8 @@ def body() -> dict[str, Any]:
             raw = request.get_data(cache=False)
     except OSError:
         raise Fault(400, "the body does not arrive") from None
+    if request.content_length is None and len(raw) >= MAX_BODY:  # it came in chunks, and is read no further
+        raise RequestEntityTooLarge
     try:
         found = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gevent
 from gevent import socket
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
 from fsapp.errors import ListenError
 from fsapp.settings import split_address
@@ -19,6 +19,8 @@ __all__ = ["WebServer"]
 _AT_ONCE = 1000       # connections, those that follow pops among them
 _REQUEST_S = 10.0     # for the head of a request, and between two of one connection
 _SILENT_S = 30.0      # how long a peer may not take what is sent
+_LEFT_S = 2.0         # what is left of a body once it is answered is read for so long,
+_LEFT = 256 * 1024    # and so much of it: who is told while still sending would not hear
 
 
 class _Handler(WSGIHandler):
@@ -47,6 +49,18 @@ class _Handler(WSGIHandler):
         self.server.idle.discard(self)
         self._patience.close()  # the head is there: what follows has its own limits
         super().handle_one_response()
+
+    def run_application(self) -> None:
+        super().run_application()
+        left = _LEFT
+        with contextlib.suppress(OSError), gevent.Timeout(_LEFT_S, False):
+            while left > 0:
+                read = self.wsgi_input.read(16 * 1024)
+                if not read:
+                    return
+                left -= len(read)
+        self.close_connection = True
+        self.wsgi_input = Input(self.rfile, 0)  # or the server would read it to its end, however long that takes
 
     def log_request(self) -> None:
         pass

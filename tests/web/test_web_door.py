@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
+import urllib3
 from gevent import socket
 from web_ends import Asker, make_token, start_web
 
@@ -62,6 +64,32 @@ def test_bad_bodies(admin: Asker, raw: bytes, status: int, code: str) -> None:
     said = admin.ask("POST", "/customers", raw=raw)
     assert said.status == status
     assert not code or said.error == code
+
+
+def in_chunks(content: bytes, each: int) -> Iterator[bytes]:
+    return (content[at: at + each] for at in range(0, len(content), each))
+
+
+@pytest.mark.parametrize(("size", "status"), [(10, 201), (100, 201), (70_000, 413), (1_000_000, 413)])
+def test_a_body_in_chunks_is_as_good_as_one_with_its_length(admin: Asker, size: int, status: int) -> None:
+    content = b'{"name": "' + b"a" * size + b'"}'
+    with urllib3.PoolManager(retries=False) as pool:
+        said = pool.request(
+            "POST", f"{admin.base}/api/customers", body=in_chunks(content, 5000), timeout=20, chunked=True,
+            headers={"Authorization": f"Bearer {admin.token}", "Content-Type": "application/json"})
+    assert (said.status, said.json().get("error", {}).get("code")) == (status, "too-large" if status == 413 else None)
+
+
+def test_a_body_that_never_ends_keeps_no_connection(web: WebProcess) -> None:
+    head = b"POST /api/customers HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000000\r\n\r\n"
+    with gevent.Timeout(20, AssertionError("it is read to its end")), socket.create_connection(
+            web.server.address) as raw:
+        raw.sendall(head)
+        assert raw.recv(65536).startswith(b"HTTP/1.1 401 ")
+        with contextlib.suppress(OSError):
+            while True:  # a byte a moment, as a slow one would
+                raw.sendall(b"x")
+                gevent.sleep(0.05)
 
 
 def test_a_body_that_is_something_else(admin: Asker) -> None:
@@ -139,8 +167,6 @@ def test_what_is_no_http_ends_its_own_connection_only(web: WebProcess, admin: As
 
 
 def test_health_is_said_without_a_token(web: WebProcess) -> None:
-    import urllib3
-
     with urllib3.PoolManager(retries=False) as pool:
         answer = pool.request("GET", "http://{}:{}/healthz".format(*web.health.address), timeout=10)
     assert json.loads(answer.data) == {"healthy": True, "faults": []}
