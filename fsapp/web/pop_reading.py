@@ -5,6 +5,7 @@ Our own data never waits for the outside, and a part that is away is said as a f
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -88,8 +89,10 @@ class PopReader:
         found = self._lookup(self._outside.replace("{number}", quote(number, safe="")), self._outside_s)
         if not isinstance(found, Answer):
             return {"state": found.why, "answer": None}
-        return {"state": "answered", "answer": found.document} if _shallow(found.document) else {
-            "state": "wrong", "answer": None}
+        try:
+            return {"state": "answered", "answer": _passable(found.document)}
+        except ValueError:
+            return {"state": "wrong", "answer": None}
 
     def _try(self, ask: Callable[[], Any], faults: list[str]) -> Any:
         try:
@@ -140,9 +143,13 @@ def _known(kept: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: kept[name] if kept is not None else None for name in ("attempts", "disposition")}
 
 
-def _shallow(value: Any, deep: int = 1) -> bool:
-    """Whether it can be passed on as JSON without harm."""
-    if deep > _DEEPEST:
-        return False
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return all(_shallow(one, deep + 1) for one in inner)
+def _passable(value: Any, deep: int = 1) -> Any:
+    """What can be passed on as JSON without harm. ValueError for what cannot."""
+    if deep > _DEEPEST or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError
+    if isinstance(value, dict):
+        return {_passable(name, deep): _passable(one, deep + 1) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_passable(one, deep + 1) for one in value]
+    # Half a character is none in UTF-8.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -153,10 +153,12 @@ def test_who_dribbles_is_not_waited_for(http: HttpServer) -> None:
 
     server = StreamServer(("127.0.0.1", 0), dribble)
     server.start()
-    outcome = Poster()(f"http://127.0.0.1:{server.server_port}/", {}, secret=None, timeout_s=0.5, id_="d", tries=1,
-                       now=0.0)
+    url = f"http://127.0.0.1:{server.server_port}/"
+    outcome = Poster()(url, {}, secret=None, timeout_s=0.5, id_="d", tries=1, now=0.0)
+    found = Lookup()(url, 0.5)
     server.stop(timeout=1)
     assert outcome == Later("no answer within 0.5 s")
+    assert found == Failed("slow")
 
 
 def test_who_never_begins_an_answer_is_not_read_for_ever() -> None:

@@ -21,7 +21,9 @@ from fsapp.errors import FsappError
 from fsapp.records import schema
 from fsapp.records.database import Database, engine_of
 from fsapp.records.versions import migrate
+from fsapp.rules import load_folder
 from fsapp.state import stream
+from fsapp.state.rules import RulesStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,10 +72,10 @@ def count(url: str) -> int:
         database.close()
 
 
-def hung_up(uuid: str) -> bytes:
+def hung_up(uuid: str, number: str = "+381601234567") -> bytes:
     return stream.encode({
         "type": "call_hung_up", "id": f"{uuid}:hung-up", "at": time.time(), "call": uuid, "direction": "inbound",
-        "number": "+381601234567", "called": "+381115550300", "cause": "NORMAL_CLEARING", "lasted_s": 3.0})
+        "number": number, "called": "+381115550300", "cause": "NORMAL_CLEARING", "lasted_s": 3.0})
 
 
 def test_it_records_is_killed_and_goes_on(
@@ -98,6 +100,18 @@ def test_it_records_is_killed_and_goes_on(
     assert "recording" in second.said()
     second.send_signal(signal.SIGTERM)
     assert second.wait(20) == 0, second.log.read_text()
+
+
+def test_numbers_are_written_down_in_e164(start: Callable[[], Any], redis_client: Any, empty_database: str) -> None:
+    RulesStore(redis_client).load(load_folder(ROOT / "conf" / "rules"), note="", author="test", source="test")
+    spellings = ("+381601234567", "060/123-4567", "0601234567", "00381601234567", "٠٦٠١٢٣٤٥٦٧")
+    stream.add(redis_client, [hung_up(f"u{place}", number) for place, number in enumerate(spellings)])
+    start()
+    until(lambda: count(empty_database) == len(spellings))
+    database = Database(empty_database)
+    found = database.read(lambda connection: connection.execute(select(schema.interactions.c.number)).scalars().all())
+    database.close()
+    assert set(found) == {"+381601234567"}
 
 
 def test_a_database_of_another_version_is_refused_in_one_line(start: Callable[[], Any], empty_database: str) -> None:

@@ -225,6 +225,9 @@ def crm(answer: Callable[[], tuple[str, bytes]]) -> Iterator[tuple[str, list[str
     ("200 OK", b"[1]", {"state": "not-json", "answer": None}),
     ("200 OK", b'{"a": "' + b"x" * 70_000 + b'"}', {"state": "huge", "answer": None}),
     ("200 OK", b'{"a": ' + b"[" * 500 + b"]" * 500 + b"}", {"state": "wrong", "answer": None}),
+    ("200 OK", b'{"a": NaN}', {"state": "not-json", "answer": None}),
+    ("200 OK", b'{"a": [1e999]}', {"state": "wrong", "answer": None}),
+    ("200 OK", b'{"a\\ud800": ["\\ud800"]}', {"state": "answered", "answer": {"a?": ["?"]}}),
 ])
 def test_a_crm_outside_is_asked_and_ours_does_not_wait(
     database_url: str, redis_server: Any, redis_client: redis.Redis, tmp_path: Path, status: str, body: bytes,
