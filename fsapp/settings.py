@@ -169,6 +169,8 @@ class Settings(BaseModel):
     keep_tasks_days: Days = Field(365, description="days kept, 0 for ever: tasks that are over")
     keep_customer_events_days: Days = Field(365, description="days kept, 0 for ever: changes of rights and stickiness")
     keep_followups_days: Days = Field(90, description="days kept, 0 for ever: what followed from calls by rule")
+    keep_contacts_days: Days = Field(
+        730, description="days kept, 0 for ever: contacts that are closed or removed, from when they last changed")
     keep_agents_days: Days = Field(730, description="days kept, 0 for ever: statuses, sessions and breaks of agents")
     keep_access_log_days: Days = Field(365, description="days kept, 0 for ever: who looked at what")
     keep_call_states_days: Days = Field(30, description="days kept, 0 for ever: what rows of calls are made of")

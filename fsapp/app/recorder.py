@@ -71,7 +71,7 @@ class RecorderProcess:
         self._running = [
             spawn(self._guarded, self.recorder.run, name="recorder"), spawn(self.recorder.watch, name="recorder-watch"),
             spawn(self._renew, name="recorder-lease"), spawn(self._guarded, self.contacts.run, name="contacts"),
-            spawn(daily, self._settings, self.database, self._stopping, name="retention")]
+            spawn(daily, self._settings, self.database, self._client, self._stopping, name="retention")]
         _log.info("recording")
 
     def run(self) -> None:

@@ -89,11 +89,13 @@ def erase(obj: Any, number: str, yes: bool, as_json: bool) -> None:
 def purge(obj: Any, dry_run: bool, as_json: bool) -> None:
     """Remove what is older than the settings keep_..._days say, in small batches. `fsapp recorder` does it every day.
 
-    Recordings are removed by `fsapp link` and `fsapp recordings purge`, as the rules say.
+    Contacts that are closed are forgotten by Redis as well. Recordings are removed by `fsapp link` and `fsapp
+    recordings purge`, as the rules say.
     """
     from fsapp.app.retention import run
+    from fsapp.state.connection import connect
 
-    found = run(obj.settings, open_memory(obj), dry_run=dry_run)
+    found = run(obj.settings, open_memory(obj), connect(obj.settings), dry_run=dry_run)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, "rows": found.rows, "files": found.files, "faults": found.faults}))
     else:

@@ -80,6 +80,12 @@ def _of_interaction() -> Column[str]:
     return Column("interaction_id", String, ForeignKey("interactions.id", ondelete="CASCADE"), nullable=False)
 
 
+def _index_of_the_over(table: str, column: str) -> Index:
+    """Of rows that are over, by when: those that retention looks for."""
+    over = text(f"{column} IS NOT NULL")
+    return Index(f"ix_{table}_{column}", column, sqlite_where=over, postgresql_where=over)
+
+
 # Who calls us
 
 customers = Table(
@@ -98,11 +104,12 @@ contacts = Table(
     _text("list"), _count("priority"), _text("timezone"), _real("due_at"), _real("attempted_at"), _count("attempts"),
     _text("disposition"), _json("fields"), _real("made_at"), _real("changed_at"),
     Index(None, "number"), Index(None, "customer_id"), Index(None, "campaign", "stage", "state"),
+    Index(None, "state", "changed_at"),
 )
 notes = Table(
     "notes", METADATA, _id(), _customer(), _interaction(), _text("ticket_id"), _real("at", nullable=False),
     _text("by"), _text("text", nullable=False),
-    Index(None, "customer_id", "at"), Index(None, "interaction_id"), Index(None, "ticket_id"),
+    Index(None, "customer_id", "at"), Index(None, "interaction_id"), Index(None, "ticket_id"), Index(None, "at"),
 )
 tags = Table(
     # `kind` of what is tagged: customer, interaction, ticket; `how`: hand, rule, suggestion.
@@ -144,7 +151,7 @@ decisions = Table(
     "decisions", METADATA, _id(), _of_interaction(), _real("at", nullable=False), _count("visit"),
     _text("call_class"), _text("reason"), _text("campaign"), _text("stage"), _text("line"), _text("queue"),
     _text("agent"), Column("base_score", BigInteger), Column("rules", Integer), _flag("degraded"), _json("targets"),
-    _json("trace"), _json("facts"), Index(None, "interaction_id"),
+    _json("trace"), _json("facts"), Index(None, "interaction_id"), Index(None, "at"),
 )
 queue_stays = Table(
     # One a stay of a call in a queue; the id is the member's. `outcome`: answered, abandoned, left.
@@ -170,6 +177,7 @@ tickets = Table(
     _text("agent"), _text("group"), _count("priority"), _text("place"), _real("opened_at", nullable=False),
     _real("changed_at"), _real("closed_at"), _text("made_by"), _json("fields"),
     Index(None, "customer_id", "state"), Index(None, "number", "state"), Index(None, "state", "opened_at"),
+    _index_of_the_over("tickets", "closed_at"),
 )
 tasks = Table(
     "tasks", METADATA, _id(), _text("kind"), _text("state"), _text("number"), _customer(), _text("place"),
@@ -178,6 +186,7 @@ tasks = Table(
     _text("note"), _real("changed_at", nullable=False), _real("closed_at"), _text("told", nullable=False),
     Index(None, "number", "made_at"), Index(None, "state", "due_at"), Index(None, "agent", "state"),
     Index(None, "campaign", "stage", "made_at"), Index(None, "customer_id"), Index(None, "made_at"),
+    _index_of_the_over("tasks", "closed_at"),
 )
 attempts = Table(
     # `responsible`: whose task it was; `agent`: who was reserved or spoke. `outcome`: talked, failed; `result`: finer.
@@ -191,24 +200,25 @@ dispositions = Table(
     "dispositions", METADATA, _id(), _interaction(), _text("task_id"), _text("contact"), _text("campaign"),
     _text("stage"), _text("agent"), _text("disposition", nullable=False), _text("note"), _real("at", nullable=False),
     Index(None, "interaction_id"), Index(None, "campaign", "stage", "at"), Index(None, "agent", "at"),
+    Index(None, "at"),
 )
 surveys = Table(
     "surveys", METADATA, _id(), _interaction(), _text("number"), _text("flow"), _text("block"), _text("value"),
     _text("agent"), _real("at", nullable=False), Index(None, "interaction_id"), Index(None, "flow", "at"),
-    Index(None, "number", "at"),
+    Index(None, "number", "at"), Index(None, "at"),
 )
 voicemails = Table(
     "voicemails", METADATA, _id(), _interaction(), _text("number"), _customer(), _text("flow"), _text("block"),
     _text("line"), _text("file"), _real("at", nullable=False), _real("heard_at"), _text("heard_by"),
     Index(None, "interaction_id"), Index(None, "line", "at"), Index(None, "number", "at"),
-    Index(None, "customer_id"),
+    Index(None, "customer_id"), Index(None, "at"),
 )
 customer_events = Table(
     # `type`: direct_callback (effect: arises, restarted, deleted) or stickiness (effect: by whom or what).
     "customer_events", METADATA, _id(), _text("type", nullable=False), _text("number"), _customer(), _interaction(),
     _text("agent"), _text("effect"), _text("place"), _text("campaign"), _text("stage"), _real("expires_at"),
     _real("at", nullable=False), Index(None, "number", "at"), Index(None, "type", "at"),
-    Index(None, "customer_id"),
+    Index(None, "customer_id"), Index(None, "at"),
 )
 
 # Agents at work
@@ -223,12 +233,12 @@ agent_sessions = Table(
     # From logging in to logging out (ended_at None: still there). The id is that of the status it began with.
     "agent_sessions", METADATA, _id(), _text("agent", nullable=False), _text("switch", nullable=False),
     _real("started_at", nullable=False), _real("ended_at"), Index(None, "agent", "started_at"),
-    Index(None, "started_at"),
+    Index(None, "started_at"), _index_of_the_over("agent_sessions", "ended_at"),
 )
 agent_breaks = Table(
     "agent_breaks", METADATA, _id(), _text("session_id"), _text("agent", nullable=False),
     _text("switch", nullable=False), _text("reason"), _real("started_at", nullable=False), _real("ended_at"),
-    Index(None, "agent", "started_at"), Index(None, "started_at"),
+    Index(None, "agent", "started_at"), Index(None, "started_at"), _index_of_the_over("agent_breaks", "ended_at"),
 )
 
 # Who was erased
@@ -246,6 +256,7 @@ secrets = Table(
 call_states = Table(
     # What is known of each call, as `core.call_record` keeps it: what its rows are made of.
     "call_states", METADATA, _id(), Column("state", LargeBinary, nullable=False), _real("changed_at", nullable=False),
+    Index(None, "changed_at"),
 )
 quarantine = Table(
     # Events that could not be written. `place`: the id in the stream; `event`: its bytes as they came.

@@ -213,7 +213,26 @@ class Contacts:
         self._change(number, change, "removed")
         return removed
 
-    def _change(self, number: str, change: Callable[[dict[str, Entry], Visibility], None], what: str) -> None:
+    def forget_closed(self, number: str, stage_id: str) -> bool:
+        """Forget a contact that is closed; whether it is there no more. Not one that is open or that an import has.
+
+        The event stream is not told: there may be as many of them as contacts.
+        """
+        gone = True
+
+        def change(entries: dict[str, Entry], visibility: Visibility) -> None:
+            nonlocal gone
+            entry = entries.get(stage_id)
+            gone = entry is None or (not entry.open and not visibility.hides(entry.batch))
+            if gone:
+                entries.pop(stage_id, None)
+
+        self._change(number, change, None)
+        return gone
+
+    def _change(
+        self, number: str, change: Callable[[dict[str, Entry], Visibility], None], what: str | None,
+    ) -> None:
         key = keys.contacts(number)
         for _ in range(_ATTEMPTS):
             with redis_faults(self._client):
@@ -226,7 +245,8 @@ class Contacts:
             with redis_faults(self._client):
                 swapped = not self._swap(keys=[key], args=[value or b"", after, 0])
             if swapped:
-                self._tell(number, what)
+                if what is not None:
+                    self._tell(number, what)
                 return
         raise StateRefused(f"the contact {number} is changed by others all the time: try again")
 

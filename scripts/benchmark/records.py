@@ -40,7 +40,7 @@ from fsapp.records.versions import migrate  # noqa: E402
 from fsapp.state import keys, stream  # noqa: E402
 from fsapp.state.group import GroupReader  # noqa: E402
 
-_START = 1_750_000_000.0
+START = 1_750_000_000.0
 _PER_S = 20.0         # calls a second of the time they are said to have come in: a large centre's
 _STREAM = 100_000     # events that the stream keeps, as fsapp serve has it
 _AHEAD = 40_000       # events that may wait: the recorder is what is measured, never the cutting
@@ -56,7 +56,7 @@ def events(calls: int) -> Iterator[dict[str, Any]]:
     waiting: list[tuple[float, int, dict[str, Any]]] = []
     told = 0
     for place in range(calls):
-        at = _START + place / _PER_S
+        at = START + place / _PER_S
         for event in _call(place, at, chance):
             heapq.heappush(waiting, (event["at"], told, event))
             told += 1

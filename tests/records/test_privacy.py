@@ -16,13 +16,16 @@ from sqlalchemy import insert
 from structlog.testing import capture_logs
 
 from fsapp.cli.root import main
+from fsapp.recorder.contacts import ContactMirror
 from fsapp.records import outbox, schema
 from fsapp.records.channels import Told, keep
 from fsapp.records.database import Database
 from fsapp.records.person import HOW, KEPT
-from fsapp.records.retention import KINDS
+from fsapp.records.retention import CLOSED, KINDS, too_old
 from fsapp.settings import Settings
 from fsapp.state import keys, stream
+from fsapp.state.contact_pages import ContactPages
+from fsapp.state.contacts import Contacts, Entry, pack
 
 
 def test_every_table_is_thought_of() -> None:
@@ -258,6 +261,8 @@ def test_what_is_too_old_goes(full: Centre, monkeypatch: pytest.MonkeyPatch) -> 
         "access_log": {"id": "old", "at": 1.0, "who": "x", "what": "x"},
         "call_states": {"id": "old", "state": b"", "changed_at": 1.0},
         "quarantine": {"place": "1-0", "event": b"", "error": "x", "at": 1.0},
+        "contacts": {"id": f"a/b/{OTHER}", "campaign": "a", "stage": "b", "number": OTHER, "state": "removed",
+                     "changed_at": 1.0},
     }
     def clean(connection: Any) -> None:
         for name in ("notes", "dispositions", "followups", "access_log"):
@@ -293,6 +298,50 @@ def test_a_purge_goes_on_where_the_last_one_ended(centre: Centre, monkeypatch: p
     assert centre.fsapp("privacy", "purge").out == "0 rows removed\n"
 
 
+def test_contacts_that_are_closed_go_from_redis_as_well(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one that is open again, nor one of which an import has just told."""
+    contacts, stage = Contacts(centre.client), "renewals/first-call"
+    numbers = [f"+38160000{n:04}" for n in range(5)]
+    for number in numbers:
+        centre.client.set(keys.contacts(number), pack({stage: Entry(open=number == numbers[1], name="Vera")}))
+    centre.client.set(keys.contacts(numbers[2]), pack({stage: Entry(False, 5, previous=Entry(False))}))
+    centre.client.set(keys.contacts(numbers[3]), pack({stage: Entry(False), "winback/again": Entry()}))
+    centre.client.set(keys.contacts(numbers[4]), b"what is this")
+    centre.client.set(keys.IMPORTS, "5:5")
+    centre.database.write(lambda connection: connection.execute(insert(schema.contacts), [
+        {"id": f"{stage}/{number}", "campaign": "renewals", "stage": "first-call", "number": number, "state": "closed",
+         "changed_at": 1.0} for number in numbers]))
+    assert json.loads(centre.fsapp("privacy", "purge", "--dry-run", "--json").out)["rows"] == {"contacts": 5}
+    left = centre.fsapp("privacy", "purge", "--json")
+    assert json.loads(left.out)["rows"] == {"contacts": 2} and left.status == 1
+    assert [fault for fault in left.faults if "a closed contact stays" in fault and numbers[4] in fault], left.faults
+    assert [list(contacts.get(number)) for number in numbers[:4]] == [[], [stage], [stage], ["winback/again"]]
+    assert sorted(row["number"] for row in centre.rows("contacts")) == [numbers[1], numbers[2], numbers[4]]
+    mirror = ContactMirror(ContactPages(centre.client), centre.database)
+    mirror.bring(numbers[:2])
+    assert {row["number"]: row["state"] for row in centre.rows("contacts")} == {
+        numbers[1]: "open", numbers[2]: "closed", numbers[4]: "closed"}, "what went does not come back"
+    monkeypatch.setenv("FSAPP_REDIS_URL", "unix:///nowhere/redis.sock")
+    left = centre.fsapp("privacy", "purge")
+    assert left.status == 1 and len(left.faults) == 1 and "closed contacts stay" in left.faults[0]
+    assert len(centre.rows("contacts")) == 3
+
+
+@pytest.mark.parametrize("kind", [*KINDS, CLOSED], ids=lambda kind: f"{kind.table.name}-{kind.name}")
+def test_what_is_too_old_is_found_in_an_index(kind: Any, database: Database) -> None:
+    query = str(too_old(kind, 1e9).limit(1000).compile(compile_kwargs={"literal_binds": True}))
+
+    def plan(connection: Any) -> str:
+        if database.dialect == "postgresql":  # with nothing in it a table is read whatever there is
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+        return " ".join(map(str, connection.exec_driver_sql(f"{explain} {query}")))
+
+    told = database.read(plan)
+    assert "ix_" in told and kind.at in told, told
+    assert "TEMP B-TREE" not in told and "Sort" not in told and "SCAN" not in told.replace("Index Scan", ""), told
+
+
 def test_who_looked_at_what(full: Centre) -> None:
     full.fsapp("privacy", "export", N, "--to", str(full.folder / "x.zip"))
     found = json.loads(full.fsapp("privacy", "access", "--number", "064/1112222", "--json").out)["access"]
@@ -318,7 +367,7 @@ def test_it_is_done_every_day(centre: Centre) -> None:
     away = Database("sqlite:////nowhere/fsapp.db")
     with capture_logs() as logs:
         for database in (away, centre.database):
-            running = gevent.spawn(daily, settings, database, stopping, first_s=0.001, every_s=0.001)
+            running = gevent.spawn(daily, settings, database, centre.client, stopping, first_s=0.001, every_s=0.001)
             with gevent.Timeout(20):
                 awaited = "purge_failed" if database is away else "records_purged"
                 while not any(log["event"] == awaited for log in logs):

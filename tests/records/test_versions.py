@@ -37,6 +37,8 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "0004": {"flow_ends": [{"id": "f1", "interaction_id": "u1", "flow": "main", "end": "hung-up", "at": 1.0}]},
     "0005": {"erasures": [{"id": "ab12", "kind": "number", "at": 1.0}],
              "secrets": [{"name": "erasures", "value": "x"}]},
+    "0006": {"agent_sessions": [{"id": "s1", "agent": "1001", "switch": "main", "started_at": 1.0, "ended_at": 2.0},
+                                {"id": "s2", "agent": "1001", "switch": "main", "started_at": 3.0, "ended_at": None}]},
 }
 
 
