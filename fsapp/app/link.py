@@ -33,6 +33,7 @@ from fsapp.state.agents import AgentMemory
 from fsapp.state.askers import Askers
 from fsapp.state.batch import EventWriter, RulesWatcher
 from fsapp.state.connection import check, connect
+from fsapp.state.contacts import Contacts
 from fsapp.state.customers import Customers
 from fsapp.state.floor import FloorWriter, read_floor, read_learned
 from fsapp.state.lease import Lease
@@ -106,7 +107,8 @@ class LinkProcess:
         self._teller = WaitTeller(self.watch, lambda: self.rules, self._waits.book, self._tell)
         memory = AgentMemory(self._client, self._switch)
         self._callbacks = Callbacks(
-            self._switch, self.watch, Tasks(self._client), lambda: self.rules, self._tell, self.watch.seen)
+            self._switch, self.watch, Tasks(self._client), lambda: self.rules, self._tell, self.watch.seen,
+            Contacts(self._client).set_attempted)
         self.watch.hearers.append(self._callbacks.hear)
         self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
         self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(

@@ -58,11 +58,14 @@ class Watched(Protocol):
 
 
 class Callbacks:
-    """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed."""
+    """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed.
+
+    `attempted` notes with a contact, if there is one, that it was tried: number, CAMPAIGN/STAGE, epoch seconds.
+    """
 
     def __init__(
         self, switch: str, watch: Watched, tasks: Tasks, rules: Callable[[], Rules | None],
-        tell: Callable[[dict[str, Any]], None], known: Seen,
+        tell: Callable[[dict[str, Any]], None], known: Seen, attempted: Callable[[str, str, float], object],
     ) -> None:
         self.fault = ""
         self._switch = switch
@@ -70,6 +73,7 @@ class Callbacks:
         self._tasks = tasks
         self._rules = rules
         self._tell = tell
+        self._attempted = attempted
         self._standing: dict[str, Standing] = {}
         self._made: dict[str, tuple[Standing, float]] = {}   # asked for, not there yet
         self._missing: dict[str, float] = {}                 # legs that nobody has told to be over
@@ -251,11 +255,17 @@ class Callbacks:
 
     def _end(self, one: Standing, rules: Rules) -> None:
         now = datetime.now(UTC)
-        if try_of(one, None, now) is None:
+        ended = try_of(one, None, now)
+        if ended is None:
             if one.place not in self._killed:
                 self._rest(one.task)
             self._change(one.number, partial(_released, id_=one.task, call=one.place))
             return
+
+        # First: killed in between, the task knows nothing of the try, and all of it comes again.
+        for task in self._tasks.of(one.number):
+            if task.id == one.task and task.campaign is not None:
+                self._attempted(one.number, task.place, ended.at.timestamp())
 
         def tried(known: Sequence[Task]) -> Changed:
             task = next((task for task in known if task.id == one.task), None)

@@ -35,7 +35,6 @@ from fsapp.state import stream  # noqa: E402
 
 FSAPP = Path(sys.executable).parent / "fsapp"
 _BATCH, _EVERY_S = 50, 0.25  # events: those of a large centre
-_ALONE_S = 20.0
 _OLD_DAYS = 800.0
 
 
@@ -95,10 +94,10 @@ def figures(took: list[float]) -> dict[str, float]:
     return {name: round(1000 * found[min(len(found) - 1, int(part * len(found)))], 1) for name, part in at.items()}
 
 
-def measure(url: str, calls: int) -> dict[str, Any]:
+def measure(url: str, calls: int, alone_s: float) -> dict[str, Any]:
     migrate(url)
     fill(url, calls)
-    ends = time.monotonic() + _ALONE_S
+    ends = time.monotonic() + alone_s
     alone = write(url, lambda: time.monotonic() > ends)
     started = time.monotonic()
     purge = subprocess.Popen([str(FSAPP), "privacy", "purge", "--json"], stdout=subprocess.PIPE,
@@ -119,8 +118,9 @@ def measure(url: str, calls: int) -> dict[str, Any]:
 @click.option("--calls", type=click.IntRange(min=1000), default=1_000_000, show_default=True, help="How many calls.")
 @click.option("--database", type=click.Choice(["sqlite", "postgresql", "both"]), default="both", show_default=True,
               help="Which database.")
+@click.option("--alone-s", default=20.0, show_default=True, help="Seconds for which nothing is removed, first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def main(calls: int, database: str, as_json: bool) -> None:
+def main(calls: int, database: str, alone_s: float, as_json: bool) -> None:
     """Remove half of so many calls while others are recorded; print how long a batch of 50 events took then."""
     found: dict[str, Any] = {}
     for kind in ("sqlite", "postgresql"):
@@ -133,7 +133,7 @@ def main(calls: int, database: str, as_json: bool) -> None:
                     click.echo(f"postgresql: {why}", err=True)
                     continue
                 server = PostgresServer("fsync=on", "shared_buffers=128MB")
-            found[kind] = measure(server.create() if server else f"sqlite:///{folder}/fsapp.db", calls)
+            found[kind] = measure(server.create() if server else f"sqlite:///{folder}/fsapp.db", calls, alone_s)
         finally:
             if server is not None:
                 server.remove()
