@@ -3,6 +3,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import os  # noqa: E402
+import signal  # noqa: E402
 import subprocess  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -60,6 +61,13 @@ class RedisServer:
                     assert self._process.poll() is None, "redis-server ended"
                     gevent.sleep(0.01)
         client.close()
+
+    def stand_still(self) -> None:
+        """Have it hang, until `go_on`: connections stay open and are taken, and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Kill it: what it did not append to its file is gone."""

@@ -110,16 +110,31 @@ class PostgresServer:
         """End it and all of its processes at once, as a crash of the machine would: with nothing put in order."""
         if self._process is None:
             return
-        # Each of its processes leads a session of its own.
-        pid = self._process.pid
         self._process.send_signal(signal.SIGSTOP)
-        with contextlib.suppress(OSError):
-            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), signal.SIGKILL)
+        self._signal_children(signal.SIGKILL)
         self._process.kill()
         self._process.wait(20)
         self._process = None
+
+    def stand_still(self) -> None:
+        """Have it hang, until `go_on`: connections stay open and are taken, and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        self._signal_children(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        if self._process is not None:
+            self._signal_children(signal.SIGCONT)
+            self._process.send_signal(signal.SIGCONT)
+
+    def _signal_children(self, which: signal.Signals) -> None:
+        """Each of its processes leads a session of its own."""
+        assert self._process is not None
+        pid = self._process.pid
+        with contextlib.suppress(OSError):
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), which)
 
     def remove(self) -> None:
         self.kill()

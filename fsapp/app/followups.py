@@ -27,6 +27,7 @@ from fsapp.state.rules import RulesStore, RulesVersion
 __all__ = ["FollowupsProcess"]
 
 _PATIENT_S = 2.0
+_STATEMENT_S = 20  # well within the time for which a delivery is held
 _OF_DRAIN = 0.8
 _log = get_logger("followups")
 
@@ -37,7 +38,7 @@ class FollowupsProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         client = connect(settings, max(_PATIENT_S, settings.redis_timeout_s))
-        self._database = Database(settings.database_url)
+        self._database = Database(settings.database_url, statement_s=_STATEMENT_S)
         self.rules: Rules | None = None
         self._watcher = RulesWatcher(RulesStore(client), self._take_rules)
         sending = Sending(

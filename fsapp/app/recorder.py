@@ -92,6 +92,7 @@ class RecorderProcess:
                 gevent.joinall(self._running)
                 self._lease.release()
                 self.health.stop()
+                self.database.close()
         except FsappError:
             pass  # the lease runs out by itself
         finally:

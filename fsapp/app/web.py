@@ -32,6 +32,7 @@ __all__ = ["WebProcess"]
 
 _PATIENT_S = 2.0
 _CONNECTIONS = 10
+_STATEMENT_S = 10  # who asks over HTTP has gone by then
 _BURST_S = 4.0  # what may come at once, as seconds of the rate
 _log = get_logger("web")
 
@@ -42,7 +43,7 @@ class WebProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = connect(settings, max(_PATIENT_S, settings.redis_timeout_s))
-        self._database = Database(settings.database_url, threads=_CONNECTIONS)
+        self._database = Database(settings.database_url, threads=_CONNECTIONS, statement_s=_STATEMENT_S)
         self._watcher = RulesWatcher(RulesStore(self._client), self._take_rules)
         self._stopped = Event()
         self.rules: Rules | None = None
@@ -107,7 +108,7 @@ class WebProcess:
         if self._pops.fault:
             faults.append(f"no pops: {self._pops.fault}")
         try:
-            refuse_outdated(self._database)
+            refuse_outdated(self._database, _PATIENT_S)
         except RecordsError as error:
             faults.append(str(error))
         except FsappError as error:

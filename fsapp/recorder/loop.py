@@ -114,7 +114,7 @@ class Recorder:
         try:
             self._lag_s = self._reader.lag_s(self._place, self._clock())
             RECORDER_LAG_SECONDS.set(self._lag_s)
-            QUARANTINE.set(self._keeper.quarantined())
+            QUARANTINE.set(self._keeper.quarantined(_LOOK_S))
         except (RecordsError, StateError):
             return  # who reads and writes says so
 

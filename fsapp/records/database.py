@@ -1,7 +1,8 @@
 """The connection to the memory, SQLite or PostgreSQL: transactions, in a thread where they would stop others. No SQL.
 
 SQLite's calls stop the thread they are in, and with gevent all greenlets with it: they run in gevent's threadpool.
-psycopg waits as gevent does.
+psycopg waits as gevent does, and never for ever: a server that hangs (its disk, a machine that stands still) keeps its
+connections open and says nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 from sqlite3 import Error as DriverError
 from typing import Any, TypeVar, cast
 
+import gevent
+import psycopg
 from gevent.threadpool import ThreadPool
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -22,6 +25,7 @@ from sqlalchemy.exc import (
     InternalError,
     OperationalError,
     ProgrammingError,
+    TimeoutError,
 )
 
 from fsapp.errors import RecordsUnavailable, SettingsError
@@ -33,6 +37,7 @@ WRITE_LOCK = 0x66736170  # the advisory lock of whoever writes calls to PostgreS
 _BUSY_S = 10.0       # how long SQLite waits for another writer
 _CONNECT_S = 5
 _STATEMENT_S = 60    # no statement of ours takes so long
+_GRACE_S = 5         # by so much the server is to be faster in ending one than we in giving it up
 _THREADS = 4
 REWRITTEN_BYTES = 256 * 1024 * 1024  # a few seconds' work
 _SETTLE_S, _SETTLE_TIMES = 2, 4      # others have their turn in between
@@ -45,10 +50,11 @@ class Database:
     """The memory at `url`. Nothing is opened before the first transaction.
 
     `threads`: how many transactions may run at a time on SQLite, and how many connections there are at most.
+    `statement_s`: how long a statement may take on PostgreSQL.
     """
 
-    def __init__(self, url: str, *, threads: int = _THREADS) -> None:
-        self._engine = engine_of(url, threads=threads)
+    def __init__(self, url: str, *, threads: int = _THREADS, statement_s: int = _STATEMENT_S) -> None:
+        self._engine = engine_of(url, threads=threads, statement_s=statement_s)
         self.where = shown(self._engine.url)
         self.dialect = self._engine.dialect.name
         self._threads = ThreadPool(threads) if self.dialect == "sqlite" else None
@@ -58,9 +64,12 @@ class Database:
         """Where the database is a file: that file."""
         return Path(self._engine.url.database or "") if self.dialect == "sqlite" else None
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, in one transaction that is for reading. RecordsUnavailable."""
-        return self._run(work, write=False)
+    def read(self, work: Callable[[Connection], T], *, limit_s: float | None = None) -> T:
+        """What `work` returns, in one transaction that is for reading. RecordsUnavailable.
+
+        `limit_s`: for who cannot wait longer than that for all of it.
+        """
+        return self._run(work, write=False, limit_s=limit_s)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, in one transaction: all of it is kept when this returns, nothing of it when it raises.
@@ -120,7 +129,7 @@ class Database:
         if self._threads is not None:
             self._threads.kill()
 
-    def _run(self, work: Callable[[Connection], T], *, write: bool) -> T:
+    def _run(self, work: Callable[[Connection], T], *, write: bool, limit_s: float | None = None) -> T:
         def once() -> tuple[T | None, BaseException | None]:
             # Given back, not raised: a thread of the pool would print it.
             try:
@@ -133,7 +142,18 @@ class Database:
 
         if self.file is not None and not self.file.exists():
             raise RecordsUnavailable(f"there is no database {self.file}: run `fsapp records migrate`")
-        result, error = once() if self._threads is None else self._threads.apply(once)
+        limit = gevent.Timeout(limit_s)
+        try:
+            with limit:
+                result, error = once() if self._threads is None else self._threads.apply(once)
+        except gevent.Timeout as late:
+            if late is not limit:
+                raise
+            raise RecordsUnavailable(f"the database {self.where} does not answer within {limit_s:g} s: see what it is "
+                                     "busy with, or waits for") from None
+        if isinstance(error, TimeoutError):
+            raise RecordsUnavailable(f"the database {self.where} is too slow: all {self._engine.pool.size()} "
+                                     "connections to it wait for answers") from error
         if isinstance(error, DBAPIError) and unavailable(error):
             raise RecordsUnavailable(said(_first(error), self.where)) from error
         if error is not None:
@@ -158,7 +178,9 @@ def shown(url: URL) -> str:
     return url.difference_update_query(secret).render_as_string(hide_password=True)
 
 
-def engine_of(url: str, *, threads: int = _THREADS, foreign_keys: bool = True) -> Engine:
+def engine_of(
+    url: str, *, threads: int = _THREADS, foreign_keys: bool = True, statement_s: int = _STATEMENT_S,
+) -> Engine:
     """An engine for `postgresql://` (with psycopg 3) or `sqlite:///FILE`. SettingsError for any other address."""
     try:
         parsed = make_url(url)
@@ -167,19 +189,44 @@ def engine_of(url: str, *, threads: int = _THREADS, foreign_keys: bool = True) -
                             "postgresql://USER:PASSWORD@HOST/NAME") from None
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
-        return _postgresql(parsed.set(drivername="postgresql+psycopg"), threads)
+        return _postgresql(parsed.set(drivername="postgresql+psycopg"), threads, statement_s)
     if backend == "sqlite" and parsed.database:
         return _sqlite(parsed.set(drivername="sqlite"), threads, foreign_keys)
     raise SettingsError("database_url is for no database that fsapp knows: write sqlite:///FILE or "
                         "postgresql://USER:PASSWORD@HOST/NAME")
 
 
-def _postgresql(url: URL, threads: int) -> Engine:
+def _postgresql(url: URL, threads: int, statement_s: int) -> Engine:
     # Whoever connects through its own options is let be.
     settings = {"connect_timeout": _CONNECT_S, "application_name": "fsapp", "keepalives_idle": 30,
-                "options": f"-c timezone=UTC -c statement_timeout={_STATEMENT_S}s"}
+                "options": f"-c timezone=UTC -c statement_timeout={statement_s}s"}
     given = {name: value for name, value in settings.items() if name not in url.query}
-    return create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args=given)
+    engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args=given)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> _Patient:
+        made = _Patient.connect(*arguments, **named)
+        made.answer_s = statement_s + _GRACE_S
+        return made
+
+    return engine
+
+
+class _Patient(psycopg.Connection[Any]):
+    """Waits `answer_s` for an answer, then gives the connection up: no word of the server's own limit came either."""
+
+    answer_s: float = _STATEMENT_S + _GRACE_S
+
+    def wait(self, *arguments: Any, **named: Any) -> Any:
+        limit = gevent.Timeout(self.answer_s)
+        try:
+            with limit:
+                return super().wait(*arguments, **named)
+        except gevent.Timeout as late:
+            if late is not limit:
+                raise
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer in {self.answer_s:g} s") from None
 
 
 def _sqlite(url: URL, threads: int, foreign_keys: bool) -> Engine:

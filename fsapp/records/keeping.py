@@ -128,10 +128,10 @@ class Keeper:
 
     # Quarantine
 
-    def quarantined(self) -> int:
-        """How many events are in quarantine."""
+    def quarantined(self, limit_s: float | None = None) -> int:
+        """How many events are in quarantine; RecordsUnavailable where that takes longer than `limit_s`."""
         return self._database.read(lambda connection: connection.execute(
-            select(func.count()).select_from(_table)).scalar_one())
+            select(func.count()).select_from(_table)).scalar_one(), limit_s=limit_s)
 
     def quarantine(self, places: Sequence[str] = (), limit: int | None = None) -> list[Quarantined]:
         """Events in quarantine, oldest first: those at `places`, else all."""

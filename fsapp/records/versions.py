@@ -52,9 +52,9 @@ def current(connection: Connection) -> str | None:
     return found
 
 
-def refuse_outdated(database: Database) -> None:
+def refuse_outdated(database: Database, limit_s: float | None = None) -> None:
     """RecordsOutdated unless the database has the version that this fsapp wants. RecordsUnavailable."""
-    found, wanted = database.read(current), latest()
+    found, wanted = database.read(current, limit_s=limit_s), latest()
     if found == wanted:
         return
     if found is None:

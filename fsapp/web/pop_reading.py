@@ -30,6 +30,7 @@ __all__ = ["PopReader"]
 
 _NOTHING = PopRecord(None, (), (), (), (), (), None)
 _DEEPEST = 20
+_LIMIT_S = 2.0  # a pop that comes later than what Redis has alone is of no use
 _log = get_logger("pop")
 
 
@@ -59,7 +60,7 @@ class PopReader:
         whose = (contact or "").rpartition("/")[2] or number
         if number is not None:
             record = self._try(lambda: self._database.read(
-                lambda connection: read_pop(connection, number, contact)), faults) or _NOTHING
+                lambda connection: read_pop(connection, number, contact), limit_s=_LIMIT_S), faults) or _NOTHING
         if whose is not None:
             entries = self._try(lambda: self._contacts.get(whose), faults) or {}
             known = self._try(lambda: self._customers.get(whose), faults)

@@ -14,6 +14,7 @@ from fsapp.records.tokens import Token
 __all__ = ["TokenBook"]
 
 KEPT_S = 2.0  # a token that was removed is refused after so long
+_LIMIT_S = 2.0
 _log = get_logger("web")
 
 
@@ -30,11 +31,12 @@ class TokenBook:
         """The token with this text. RecordsError where they were never read, and cannot be."""
         now = self._clock()
         if self._by_hash is None or now - self._read_at > KEPT_S:
+            self._read_at = now  # first: the others need not wait for a memory that does not answer
             try:
-                self._by_hash = {token.hash: token for token in self._database.read(tokens.listed)}
+                found = self._database.read(tokens.listed, limit_s=_LIMIT_S)
+                self._by_hash = {token.hash: token for token in found}
             except RecordsError as error:
                 if self._by_hash is None:
                     raise
                 _log.warning("tokens_unread", error=str(error))
-            self._read_at = now
         return self._by_hash.get(tokens.hashed(text))
