@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fsapp.errors import SheetError
+from fsapp.sheets.cells import guarded, unguarded
 from fsapp.sheets.rows import BadRow, Rows
 from fsapp.sheets.writing import whole_file
 
@@ -38,7 +39,7 @@ class BadRows:
         self.count += 1
         if self.count <= _SHOWN:
             self._first.append(row)
-        self._writer.writerow(row)
+        self._writer.writerow((row.line, guarded(row.reason)))
 
     def report(self, path: str) -> None:
         """Write all of them to `path`. SheetError."""
@@ -64,7 +65,8 @@ class BadRows:
         out.write(json.dumps(said, ensure_ascii=False)[:-1] + ', "bad": [')
         self._file.seek(0)
         for place, (line, reason) in enumerate(csv.reader(self._file)):
-            out.write((", " if place else "") + json.dumps({"line": int(line), "reason": reason}, ensure_ascii=False))
+            said_of = {"line": int(line), "reason": unguarded(reason)}
+            out.write((", " if place else "") + json.dumps(said_of, ensure_ascii=False))
         out.write("]}\n")
 
 

@@ -6,7 +6,7 @@ Rows wait on disk in between, so that a file of any size takes little memory. Kn
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import IO, Any
@@ -28,6 +28,7 @@ from fsapp.sheets.opening import opened
 from fsapp.sheets.rows import BadRow
 from fsapp.state.contact_file import ContactFile
 from fsapp.state.contacts import Entry
+from fsapp.state.import_trial import ImportTrial
 from fsapp.state.imports import CHUNK, Import, Written
 
 __all__ = ["Job"]
@@ -68,7 +69,7 @@ class Job:
                     if self._report is not None:
                         bad.report(self._report)
                     refused = bool(bad.count) and not self._skip_bad
-                    written = Written() if refused or self._dry_run or not self._good else self._import(good, shown)
+                    written = Written() if refused or not self._good else self._import(good, shown)
                 self._say(contact_file, written, bad, as_json)
                 if refused:
                     raise SheetError(f"{name} is refused", bad.faults(
@@ -90,15 +91,16 @@ class Job:
         shown.reached(contact_file.file.size)
 
     def _import(self, good: IO[bytes], shown: Shown) -> Written:
-        shown.start("importing", self._good)
+        """Import the good rows; in a dry run only count what that would do."""
+        shown.start("counting" if self._dry_run else "importing", self._good)
         good.seek(0)
         waiting = iter(msgpack.Unpacker(good))
-        done = 0
+        if self._dry_run:
+            trial = ImportTrial(self._client, self._stage_id, reopen=self._reopen, task_of=self._task_of())
+            _write_all(trial, waiting, shown)
+            return trial.written
         with Import(self._client, self._stage_id, reopen=self._reopen, task_of=self._task_of()) as bulk:
-            while rows := [(number, Entry(*values)) for number, values in islice(waiting, CHUNK)]:
-                bulk.write(rows)
-                done += len(rows)
-                shown.reached(done)
+            _write_all(bulk, waiting, shown)
         return bulk.written
 
     def _task_of(self) -> Callable[[str, Entry], Task | None]:
@@ -116,7 +118,9 @@ class Job:
         return task_of
 
     def _say(self, contact_file: ContactFile, written: Written, bad: BadRows, as_json: bool) -> None:
-        imported, rows = written.added + written.updated, contact_file.file
+        rows = contact_file.file
+        would = written.added + written.updated
+        imported = 0 if self._dry_run else would
         if as_json:
             said: dict[str, Any] = {
                 "file": rows.name, "stage": self._stage_id, "encoding": rows.encoding, "delimiter": rows.delimiter,
@@ -125,16 +129,26 @@ class Job:
                 "updated": written.updated, "still_closed": written.closed, "tasks": written.tasks,
             }
             bad.print_json(said)
-        elif self._dry_run and (self._skip_bad or not bad.count):
-            click.echo(f"{self._stage_id}: {self._good} contacts would be imported, {bad.count} rows are bad")
-        elif self._skip_bad or not bad.count:
+            return
+        if self._skip_bad or not bad.count:
             how = f"{written.added} new, {written.updated} updated"
-            click.echo(f"{self._stage_id}: {imported} contacts imported, {how}")
+            done = "would be imported" if self._dry_run else "imported"
+            click.echo(f"{self._stage_id}: {would} contacts {done}, {how}")
             if written.tasks:
-                click.echo(f"{written.tasks} of them are called at their time (`fsapp tasks list --kind imported`)")
+                called = "would be called" if self._dry_run else "are called"
+                click.echo(f"{written.tasks} of them {called} at their time (`fsapp tasks list --kind imported`)")
             if written.closed:
-                click.echo(f"{written.closed} of them stay closed (--reopen opens them)")
+                stay = "would stay" if self._dry_run else "stay"
+                click.echo(f"{written.closed} of them {stay} closed (--reopen opens them)")
             if bad.count:
-                click.echo(f"{bad.count} bad rows left out{f', see {self._report}' if self._report else ''}")
-        if not as_json:
-            click.echo(read_as(rows))
+                left = "would be left out" if self._dry_run else "left out"
+                click.echo(f"{bad.count} bad rows {left}{f', see {self._report}' if self._report else ''}")
+        click.echo(read_as(rows))
+
+
+def _write_all(to: Import | ImportTrial, waiting: Iterator[Any], shown: Shown) -> None:
+    done = 0
+    while rows := [(number, Entry(*values)) for number, values in islice(waiting, CHUNK)]:
+        to.write(rows)
+        done += len(rows)
+        shown.reached(done)

@@ -11,9 +11,10 @@ from fsapp.core.clean import clean_number
 from fsapp.core.model import NumberKind
 from fsapp.core.numbers import normalise
 
-__all__ = ["FORMULAS", "BadCell", "guarded", "number_cell", "unguarded"]
+__all__ = ["FORMULAS", "BadCell", "apart", "guarded", "number_cell", "unguarded"]
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _TEXT_FORMULA = re.compile(r'="([^"]*)"\Z')
 _DECIMAL = re.compile(r"([0-9]{6,20})[.,]0+\Z", re.ASCII)
 _SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE]\+?([0-9]{1,2})\Z", re.ASCII)
@@ -28,13 +29,18 @@ class BadCell(Exception):
 
 
 def guarded(text: str) -> str:
-    """A cell of a CSV file that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULAS) else text
+    """A cell of a CSV file that no spreadsheet takes for a formula, and that `unguarded` reads as it was."""
+    return f"'{text}" if text.startswith(FORMULAS) else apart(text)
+
+
+def apart(text: str) -> str:
+    """A text that looks like a guarded one, with the apostrophe that `unguarded` takes away."""
+    return f"'{text}" if _GUARDED.match(text) else text
 
 
 def unguarded(cell: str) -> str:
     """What a cell says without the apostrophe that guards it."""
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULAS) else cell
+    return cell[1:] if _GUARDED.match(cell) else cell
 
 
 def number_cell(cell: str, region: str) -> str:

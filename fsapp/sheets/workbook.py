@@ -1,4 +1,4 @@
-"""A sheet of an Excel workbook (XLSX) as rows of text, read as a stream. What a small file may unfold to is bounded.
+"""A sheet of an Excel workbook (XLSX) as rows of text, read as a stream of which `unfolding` has seen the bounds.
 
 Formulas count as what they came to, merged cells as the same value in each of their rows. Dates and numbers become text
 that the other files have too: 2030-05-01 09:30, 381601234567.
@@ -22,15 +22,11 @@ from openpyxl.utils.cell import range_boundaries
 
 from fsapp.errors import SheetError
 from fsapp.sheets.rows import MAX_COLUMNS, BadRow, Cells
+from fsapp.sheets.unfolding import MAX_ROWS, refuse_bomb
 
 __all__ = ["WorkbookRows", "is_zip"]
 
-MAX_BYTES = 2 << 30      # of everything, unfolded: a million rows of thirty columns
-MAX_TEXTS = 512 << 20    # of the table of texts, which is kept in memory
-MAX_SMALL = 64 << 20     # of each other part but the sheets
 MAX_MERGED = 10_000
-_MAX_ROWS = 1_048_576
-_MAX_PARTS = 10_000
 _PAGE = 1 << 20
 _FAULTS = (
     zipfile.BadZipFile, zipfile.LargeZipFile, ZlibError, ParseError, DefusedXmlException, KeyError, ValueError,
@@ -55,7 +51,7 @@ class WorkbookRows:
         self.name = name
         self.size = file.seek(0, io.SEEK_END)
         self._file = file
-        _refuse_bomb(file, name)
+        refuse_bomb(file, name)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of styles and extensions that openpyxl leaves out
@@ -142,7 +138,7 @@ class WorkbookRows:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 for line, values in enumerate(
-                        self._sheet.iter_rows(max_row=_MAX_ROWS, max_col=MAX_COLUMNS + 1, values_only=True), 1):
+                        self._sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS + 1, values_only=True), 1):
                     self._line = line
                     cells = [_text(value) for value in values]
                     for column, (last, said) in list(below.items()):
@@ -176,28 +172,6 @@ class WorkbookRows:
     def _broken(self, error: Exception) -> SheetError:
         why = " ".join(str(error).split())[:120] or type(error).__name__
         return SheetError(f"{self.name}: is a broken Excel workbook ({why}): open it and save it again, or as CSV")
-
-
-def _refuse_bomb(file: BinaryIO, name: str) -> None:
-    """SheetError unless it is a workbook that unfolds to what it may. zipfile reads no more of a part than it says."""
-    try:
-        with zipfile.ZipFile(file) as folded:
-            parts = folded.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError):
-        raise SheetError(f"{name}: is a broken Excel workbook or zip file: open it and save it again") from None
-    names = {part.filename for part in parts}
-    if "[Content_Types].xml" not in names or not any(part.startswith("xl/") for part in names):
-        what = "an OpenDocument file" if "mimetype" in names else "a zip file and no Excel workbook"
-        raise SheetError(f"{name}: is {what}: save it as XLSX or CSV")
-    if "xl/workbook.bin" in names:
-        raise SheetError(f"{name}: is a binary Excel workbook: save it as XLSX or CSV")
-    too_big = len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > MAX_BYTES
-    for part in parts:
-        lowered = part.filename.lower()
-        limit = MAX_BYTES if "/worksheets/" in lowered else MAX_TEXTS if "sharedstrings" in lowered else MAX_SMALL
-        too_big = too_big or (part.file_size > limit and not lowered.startswith("xl/media/"))
-    if too_big:
-        raise SheetError(f"{name}: unfolds to more than fsapp reads of a workbook: save the sheet as CSV")
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from fsapp.core.clean import clean_text
 from fsapp.errors import SheetError
-from fsapp.sheets.cells import guarded
+from fsapp.sheets.cells import apart, guarded
 
 __all__ = ["FORMATS", "format_of", "whole_file", "write_rows"]
 
@@ -128,7 +128,7 @@ def _xlsx(file: IO[bytes], header: Sequence[str], rows: Iterable[Sequence[Any]])
             if isinstance(value, int | float) and not isinstance(value, bool):
                 made.append(value)
                 continue
-            cell = WriteOnlyCell(sheet, _said(value))
+            cell = WriteOnlyCell(sheet, apart(_said(value)))
             if value not in (None, ""):
                 cell.data_type = "s"  # a text, whatever it begins with
             made.append(cell)

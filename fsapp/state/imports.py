@@ -23,7 +23,7 @@ from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import Entry, Visibility, pack, unpack
 from fsapp.state.task_import import TaskImport, remove_batches
 
-__all__ = ["CHUNK", "Import", "Written"]
+__all__ = ["CHUNK", "Import", "TaskOf", "Written", "readable"]
 
 CHUNK = 1000
 _ATTEMPTS = 20
@@ -39,6 +39,14 @@ class Written:
     updated: int = 0
     closed: int = 0
     tasks: int = 0
+
+    def count(self, shown: Entry | None, *, is_open: bool) -> None:
+        """One contact; `shown`: the one it replaces, `is_open`: afterwards."""
+        if shown is None:
+            self.added += 1
+        else:
+            self.updated += 1
+            self.closed += not is_open
 
 
 class Import:
@@ -108,7 +116,7 @@ class Import:
         earlier: list[Entry | None] = []
         merged: list[tuple[str, Entry]] = []
         for (number, entry), value in zip(rows, seen, strict=True):
-            entries = _readable(number, value) if value else {}
+            entries = readable(number, value) if value else {}
             old = entries.get(self._stage_id)
             shown = visibility.of(old)
             merged.append((number, self._merged(entry, old, shown, visibility)))
@@ -124,7 +132,7 @@ class Import:
         missed = set(changed)
         for place, shown in enumerate(earlier):
             if place not in missed:
-                self._count(shown)
+                self.written.count(shown, is_open=merged[place][1].open)
         self._make_tasks([
             (number, entry) for place, (number, entry) in enumerate(merged) if place not in missed])
         return [rows[place] for place in changed]
@@ -154,13 +162,6 @@ class Import:
             attempted_at=entry.attempted_at if shown is None else shown.attempted_at,
             previous=_trimmed(old, visibility, ()),
         )
-
-    def _count(self, shown: Entry | None) -> None:
-        if shown is None:
-            self.written.added += 1
-        else:
-            self.written.updated += 1
-            self.written.closed += not (shown.open or self._reopen)
 
     def _end(self, batch: int, *, whole: bool = False) -> bool:
         """End the pending state of a batch that is `whole`, or of which nothing is left; False if that cannot be."""
@@ -246,7 +247,7 @@ def _trimmed(entry: Entry | None, visibility: Visibility, dead: Collection[int])
     return entry._replace(previous=_trimmed(entry.previous, visibility, dead))
 
 
-def _readable(number: str, value: bytes) -> dict[str, Entry]:
+def readable(number: str, value: bytes) -> dict[str, Entry]:
     try:
         return unpack(value)
     except ValueError:

@@ -23,7 +23,7 @@ from fsapp.state.contacts import Visibility
 from fsapp.state.task_record import pack_tasks, shown
 from fsapp.state.tasks import Tasks, member_of
 
-__all__ = ["REPLACED", "TaskImport", "remove_batches"]
+__all__ = ["REPLACED", "TaskImport", "remove_batches", "would_make"]
 
 REPLACED = "imported-anew"
 _ATTEMPTS = 20
@@ -96,6 +96,16 @@ class TaskImport:
                 if sum(task.open and task.batch > 0 for task in known) > 1:
                     told += [stream.encode(event) for event in self._tasks.change(number, _replaced).events]
             stream.add(self._client, told)
+
+
+def would_make(client: redis.Redis, tasks: Sequence[Task]) -> int:
+    """How many of these, of different customers, `TaskImport.write` would make. StateUnavailable, StateRefused."""
+    known = Tasks(client)
+    with redis_faults(client):
+        state, *values = client.execute_command("MGET", keys.IMPORTS, *[keys.tasks(task.number) for task in tasks])
+    visibility = Visibility.parse(state)
+    befores = [known.read(task.number, value) for task, value in zip(tasks, values, strict=True)]
+    return sum(_with(before, task, visibility) != before for before, task in zip(befores, tasks, strict=True))
 
 
 def _with(before: tuple[Task, ...], new: Task, visibility: Visibility) -> tuple[Task, ...]:

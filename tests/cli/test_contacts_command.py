@@ -104,9 +104,30 @@ def test_a_pipe(fsapp, redis_client):
 
 def test_a_dry_run_imports_nothing(imported, redis_client):
     done = imported(GOOD, "--dry-run")
-    assert done.out.startswith("renewals/first-call: 2 contacts would be imported, 0 rows are bad\n")
+    assert done.out.startswith("renewals/first-call: 2 contacts would be imported, 2 new, 0 updated\n")
     assert known(redis_client) is None
     assert not redis_client.exists(keys.IMPORTS)
+
+
+@pytest.mark.parametrize("more", [(), ("--reopen",), ("--skip-bad",)])
+def test_a_dry_run_says_what_the_run_then_does(fsapp, imported, redis_client, more):
+    imported("number;due\n0601234567;2031-05-01\n0601234568;\n0601234569;\n")
+    fsapp("contacts", "close", "0601234567", *INTO)
+    fsapp("contacts", "close", "0601234568", *INTO)
+    again = ("number;due\n0601234567;2031-05-01\n0601234568;2031-05-01\n0601234569;2031-05-01\n0601234570;2031-05-02\n"
+             "0601234571;2001-01-01\n") + ("nobody;\n" if "--skip-bad" in more else "")
+    before = [redis_client.dump(key) for key in sorted(redis_client.keys())]
+    tried = json.loads(imported(again, "--dry-run", "--json", *more).out)
+    said = imported(again, "--dry-run", *more).out
+    assert [redis_client.dump(key) for key in sorted(redis_client.keys())] == before
+    done = json.loads(imported(again, "--json", *more).out)
+    assert (tried.pop("imported"), done.pop("imported")) == (0, 5)
+    assert (tried.pop("dry_run"), done.pop("dry_run")) == (True, False)
+    assert tried == done
+    # 0601234569 and 0601234570 are called; with --reopen 0601234568 too, while the first one's task of before stays.
+    assert [done[name] for name in ("added", "updated", "still_closed", "tasks")] == [
+        2, 3, *((0, 3) if "--reopen" in more else (2, 2))]
+    assert "5 contacts would be imported, 2 new, 3 updated" in said
 
 
 def test_a_dry_run_needs_no_redis_that_takes_writes(imported, redis_client):

@@ -14,10 +14,12 @@ from typing import Any
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fsapp.errors import SheetError
-from fsapp.sheets import workbook
-from fsapp.sheets.cells import BadCell, guarded, number_cell, unguarded
+from fsapp.sheets import unfolding, workbook
+from fsapp.sheets.cells import FORMULAS, BadCell, apart, guarded, number_cell, unguarded
 from fsapp.sheets.columns import CUSTOMER_COLUMNS, distinct_names, place_columns
 from fsapp.sheets.opening import opened, rows_of
 from fsapp.sheets.rows import BadRow, Rows
@@ -82,6 +84,12 @@ def test_what_is_no_number(cell: str, said: str) -> None:
 @pytest.mark.parametrize("text", ['=HYPERLINK("http://x","y")', "+1", "-1+2", "@SUM(A1)", "\tx", "\rx"])
 def test_formulas_are_guarded_and_read_as_they_were(text: str) -> None:
     assert guarded(text) == f"'{text}" and unguarded(guarded(text)) == text
+
+
+@given(st.text("'=+-@\tax ", max_size=6))
+def test_whatever_is_guarded_is_read_as_it_was(text: str) -> None:
+    assert unguarded(guarded(text)) == text == unguarded(apart(text))
+    assert not guarded(text).startswith(FORMULAS)
 
 
 @pytest.mark.parametrize("text", ["Ana", "'t Hof", "", "1-2"])
@@ -182,11 +190,40 @@ def test_what_is_no_file_of_rows(content: bytes, said: str) -> None:
 
 def test_a_workbook_that_would_unfold_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = _with(GOOD, SHEET, b" " * (3 << 20))
-    monkeypatch.setattr(workbook, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(unfolding, "MAX_BYTES", 1 << 20)
     assert len(bomb) < 20_000
     assert "unfolds to more than" in refusal(bomb)
     monkeypatch.undo()
-    assert "unfolds to more than" in refusal(_with(GOOD, "xl/styles.xml", b" " * (65 << 20)))
+    assert "unfolds to more than" in refusal(_with(GOOD, "xl/styles.xml", b" " * (17 << 20)))
+
+
+MAIN = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+
+
+@pytest.mark.parametrize(("part", "content"), [
+    (SHEET, MAIN + b" " * 90_000 + b"</sheetData></worksheet>"),                   # a text without end
+    (SHEET, MAIN + b"<row>" + b"<c/>" * 20_000 + b"</row></sheetData></worksheet>"),  # a row
+    (SHEET, MAIN + b"<a/>" * 20_000 + b"</sheetData></worksheet>"),                # elements of no row
+    (SHEET, MAIN + b"<row r='1'/>" * 9000 + b"</sheetData></worksheet>"),          # too many rows
+    ("xl/sharedStrings.xml", b"<sst>" + b"<x:si/>" * 10_000 + b"</sst>"),
+    ("xl/media/sheet.xml", b" <worksheet>" + b" " * 90_000),
+])
+def test_a_part_that_would_fill_the_memory_is_not_parsed(
+    part: str, content: bytes, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, most in {"MAX_SMALL": 60_000, "LONGEST": 60_000, "MAX_ROWS": 8000, "MAX_STRINGS": 8000,
+                       "_PAGE": 4001}.items():
+        monkeypatch.setattr(unfolding, name, most)
+    assert cells(GOOD) == [["0601234567"]]
+    monkeypatch.setattr(workbook, "load_workbook", None)
+    assert "unfolds to more than" in refusal(_with(GOOD, part, content))
+
+
+def test_a_big_sheet_and_a_big_picture_are_no_bombs() -> None:
+    rows = b"".join(b'<row r="%d"><c r="A%d" t="inlineStr"><is><t>%s</t></is></c></row>' % (n, n, b"x" * 30_000)
+                    for n in range(1, 601))
+    big = _with(GOOD, SHEET, MAIN + rows + b"</sheetData></worksheet>")
+    assert len(cells(_with(big, "xl/media/image1.png", b"\x89PNG" + b"\0" * (17 << 20)))) == 599
 
 
 def test_rows_and_columns_far_out_are_bounded() -> None:
@@ -235,7 +272,7 @@ def test_names_of_columns_are_told_apart() -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_what_is_written_is_read_again(kind: str, tmp_path: Path) -> None:
-    texts = ['=HYPERLINK("http://x","y")', "+1", "-2", "@x", "Đorđe \U0001f600", 'a "b" c',
+    texts = ['=HYPERLINK("http://x","y")', "+1", "-2", "@x", "'=x", "''-", "'", "Đorđe \U0001f600", 'a "b" c',
              "x,y;z", "line\nline", None, 7]
     path = str(tmp_path / f"file.{kind}")
     assert write_rows(path, kind, ["number", "+"], [[text, "x"] for text in texts]) == len(texts)
