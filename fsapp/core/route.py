@@ -69,23 +69,21 @@ def decide(call: Call, facts: Facts, rules: Rules, now: datetime) -> Decision:
 
 def score_of(call_class: CallClass, call: Call, place: Stage | Line, rules: Rules) -> int:
     """The base score of a call of this class to this place."""
-    return base_score(call_class, _vip(call, rules), _priority(call, rules), place.sla_s)
+    return base_score(call_class, *_ranks(call, rules), place.sla_s)
 
 
-def _vip(call: Call, rules: Rules) -> int:
-    return max((one.vip for one in rules.listed.of(call.caller.key)), default=0) if rules.lists else 0
-
-
-def _priority(call: Call, rules: Rules) -> int:
+def _ranks(call: Call, rules: Rules) -> tuple[int, int]:
+    """The caller's VIP level and the priority of the number called."""
+    vip = max((one.vip for one in rules.listed.of(call.caller.key)), default=0) if rules.lists else 0
     called = rules.numbers.get(call.called.key or "")
-    return called.priority if called else 0
+    return vip, called.priority if called else 0
 
 
 def _score(call: Call, found: Classified, place: Stage | Line, rules: Rules, trace: list[Step]) -> int:
     assert found.call_class is not None
-    score = score_of(found.call_class, call, place, rules)
-    fact = (f"{found.call_class}, VIP {_vip(call, rules)}, number priority {_priority(call, rules)}, "
-            f"answer within {place.sla_s} s")
+    vip, priority = _ranks(call, rules)
+    score = base_score(found.call_class, vip, priority, place.sla_s)
+    fact = f"{found.call_class}, VIP {vip}, number priority {priority}, answer within {place.sla_s} s"
     trace.append(Step("score", fact, str(score)))
     return score
 
