@@ -25,7 +25,7 @@ from fsapp.core.rules import Rules, agent_queue, group_queue
 from fsapp.core.score import base_score
 from fsapp.core.task import Task, TaskKind
 from fsapp.core.task_life import hours as task_hours
-from fsapp.core.task_life import kept_score, unstuck_at
+from fsapp.core.task_life import kept_score, unstuck_at, until
 from fsapp.core.task_making import caller_id
 
 __all__ = ["PER_AGENT", "End", "Plan", "Start", "caller_id_of", "planned", "variables_of"]
@@ -34,11 +34,15 @@ PER_AGENT = 2  # calls that stand in a queue, for each agent there
 
 
 class Start(NamedTuple):
-    """Have a call stand in line for this task. `queue`: where it is expected to go first."""
+    """Have a call stand in line for this task. `queue`: where it is expected to go first.
+
+    `until`: when the switch is to take it away by itself, should nobody have done so.
+    """
 
     task: Task
     queue: str
     caller_id: str
+    until: datetime
 
 
 class End(NamedTuple):
@@ -96,7 +100,7 @@ def planned(
         elif caller_id is not None:
             room.take(queue)
             numbers.add(task.number)
-            started.append(Start(task, queue, caller_id))
+            started.append(Start(task, queue, caller_id, until(task, rules, now)))
     return Plan(tuple(started), ends, tuple(refused))
 
 
@@ -227,6 +231,7 @@ def variables_of(start: Start, place: str, rules: Rules, switch: str) -> dict[st
     return {
         TASK: task.id, PLACE: place, CUSTOMER: task.number, "fsapp_called": start.caller_id, "fsapp_switch": switch,
         "fsapp_dial": route_of(task.number, rules.dialling), "fsapp_ring": str(rules.dialling.ring_s),
+        "fsapp_until": str(int(start.until.timestamp())),
         # Said to who picks up; true of those alone who have asked.
         **({"fsapp_here": "true"} if task.kind is TaskKind.REQUESTED else {}),
     }

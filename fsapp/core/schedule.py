@@ -17,8 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 __all__ = [
-    "DAYS", "Schedule", "is_timezone", "open_at", "opens_at", "read_days_off", "read_exception", "read_hours",
-    "schedule_from",
+    "DAYS", "Schedule", "closes_at", "is_timezone", "open_at", "opens_at", "read_days_off", "read_exception",
+    "read_hours", "schedule_from",
 ]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -81,6 +81,25 @@ def opens_at(schedule: Schedule, now: datetime) -> datetime | None:
         begins = [begin for begin, _end in _moments(schedule, day) if begin > now]
         if begins:
             return min(begins)
+    return None
+
+
+def closes_at(schedule: Schedule, now: datetime, within: timedelta) -> datetime | None:
+    """The first moment from `now` on at which it is not open; None where that is after more than `within`.
+
+    Periods that overlap, or follow each other without a gap, are one.
+    """
+    at = now
+    while at - now <= within:
+        today = at.astimezone(schedule.timezone).date()
+        try:
+            days = (today - timedelta(days=1), today)
+        except OverflowError:  # the first day there is
+            days = (today, today)
+        ends = [end for day in days for begin, end in _moments(schedule, day) if begin <= at < end]
+        if not ends:
+            return at
+        at = max(ends)
     return None
 
 

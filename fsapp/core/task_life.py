@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from fsapp.core.calling_back import CallingBack
 from fsapp.core.dialling import may_call_at
 from fsapp.core.rules import Line, Rules, Stage
-from fsapp.core.schedule import Schedule
+from fsapp.core.schedule import Schedule, closes_at
 from fsapp.core.score import MAX_SCORE
 from fsapp.core.task import HIDDEN, Task, TaskKind, TaskState, Try, TryOutcome
 
 __all__ = [
     "ASKED", "BY_RULE", "KEPT", "Changed", "assigned", "bounded", "cancelled", "contact_over", "expired", "forgotten",
     "hours", "hours_of", "kept_score", "made", "made_event", "placed", "reached", "rule_of", "tried", "unstuck_at",
-    "waiting",
+    "until", "waiting",
 ]
 
 # Callbacks: of these a customer has one at most at each place.
@@ -90,6 +90,12 @@ def waiting(task: Task, rules: Rules, now: datetime) -> datetime | None:
     """When the task is to stand in a queue: `due_at`, or later when the hours begin; None: never before it expires."""
     at = may_call_at(max(task.due_at, now), hours(task, rules))
     return at if at is not None and at < task.expires_at else None
+
+
+def until(task: Task, rules: Rules, now: datetime) -> datetime:
+    """Until when the customer may be dialled who may be dialled `now`: its time is over, or the hours of today end."""
+    ends = [closes_at(schedule, now, _DAY) for schedule in hours(task, rules)]
+    return min([task.expires_at, *(at for at in ends if at is not None)])
 
 
 def unstuck_at(task: Task, rules: Rules) -> datetime:

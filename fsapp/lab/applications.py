@@ -212,16 +212,21 @@ def _record_session_unmask(channel: Channel, data: str) -> None:
     channel.recordings.mask(data.strip(), masked=False)
 
 
+def _in_s(channel: Channel, when: str) -> float:
+    """In how many seconds `+N`, or a moment in epoch seconds, is."""
+    if not when.removeprefix("+").isdecimal():
+        return 0.0
+    return int(when[1:]) if when.startswith("+") else max(0.0, int(when) - channel.switch.clock.now())
+
+
 def _sched_transfer(channel: Channel, data: str) -> None:
     when, *words = data.split()
-    seconds = int(when.removeprefix("+")) if when.removeprefix("+").isdecimal() else 0
-    channel.schedule(seconds, _transfer, " ".join(words))
+    channel.schedule(_in_s(channel, when), _transfer, " ".join(words))
 
 
 def _sched_hangup(channel: Channel, data: str) -> None:
     when, _, cause = data.partition(" ")
-    seconds = int(when.removeprefix("+")) if when.removeprefix("+").isdecimal() else 0
-    channel.schedule(seconds, _hangup, cause or "ALLOTTED_TIMEOUT")
+    channel.schedule(_in_s(channel, when), _hangup, cause or "ALLOTTED_TIMEOUT")
 
 
 def _sched_cancel(channel: Channel, data: str) -> None:

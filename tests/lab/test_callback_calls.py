@@ -326,6 +326,39 @@ def test_a_call_that_ended_without_a_link_is_found_to_be_gone(calling: Callable[
     assert task.tries[0].id != call
 
 
+def lab_time(centre: Calling, in_s: float) -> datetime:
+    """A moment as the lab's clock has it, which runs ahead of ours."""
+    return datetime.fromtimestamp(centre.switch.clock.now() + in_s, UTC)
+
+
+def test_without_a_link_nobody_is_dialled_whose_time_is_over(calling: Callable[..., Calling]) -> None:
+    """A phone rings for it, even: an agent who answered then would call a customer who is not to be called any more."""
+    centre = calling()
+    centre.agent = Reaction("", 600)
+    centre.at_work("1004")
+    centre.ask(expires_at=lab_time(centre, 40))
+    call = until(lambda: centre.task().call, "the place is kept")
+    until(lambda: call in centre.switch.channels and len(centre.switch.channels) == 3, "a phone rings")
+    centre.link.stop()
+    until(lambda: not centre.switch.channels, "the switch takes it away by itself")
+    assert (centre.dialled, centre.task().tries, centre.task().call) == ([], (), call)
+    centre.start_link()
+    until(lambda: centre.task().call is None, "nobody waits for its call any more")
+    assert centre.task().tries == ()
+
+
+def test_who_is_dialled_in_time_may_talk_beyond_it(calling: Callable[..., Calling]) -> None:
+    centre = calling()
+    centre.customer = Reaction(after_s=2, talk_s=60)
+    centre.at_work("1004")
+    centre.ask(expires_at=lab_time(centre, 40))
+    until(lambda: centre.dialled, "the customer is called")
+    task = centre.tried()
+    assert (task.state, task.tries[0].outcome, task.tries[0].cause) == (
+        TaskState.DONE, TryOutcome.TALKED, "NORMAL_CLEARING")
+    assert lab_time(centre, 0) > task.expires_at
+
+
 def test_a_talk_that_is_recorded_is_announced_to_the_customer_first(
     calling: Callable[..., Calling], tmp_path: Path,
 ) -> None:

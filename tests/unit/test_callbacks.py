@@ -156,6 +156,21 @@ def test_the_customer_sees_a_number_that_leads_back() -> None:
     assert variables["fsapp_dial"] == "sofia/gateway/trunk/381641110001"
 
 
+@pytest.mark.parametrize(("more", "dial", "until"), [
+    ({}, {}, NOW + timedelta(hours=1)),
+    ({"due_at": NOW + timedelta(hours=11)}, {"schedule": "night"}, NOW + timedelta(hours=12)),
+    ({"due_at": NOW + timedelta(hours=11), "expires_at": NOW + timedelta(hours=11, minutes=5)}, {"schedule": "night"},
+     NOW + timedelta(hours=11, minutes=5)),
+])
+def test_the_switch_knows_until_when_customers_are_called(
+    more: dict[str, Any], dial: dict[str, Any], until: datetime,
+) -> None:
+    one = task(**{"expires_at": NOW + timedelta(hours=30 if dial else 1), **more})
+    [start] = planned([one], {}, floor("1001"), rules(**dial), "main", one.due_at).start
+    assert start.until == until
+    assert variables_of(start, "p", rules(), "main")["fsapp_until"] == str(int(until.timestamp()))
+
+
 LINE = {"fsapp_task": "t1", "fsapp_place": "a", "fsapp_customer": "+381641110001"}
 
 

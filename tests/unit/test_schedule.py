@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsapp.core.schedule import DAYS, is_timezone, open_at, read_days_off, read_exception, read_hours, schedule_from
+from fsapp.core.schedule import (
+    DAYS,
+    closes_at,
+    is_timezone,
+    open_at,
+    read_days_off,
+    read_exception,
+    read_hours,
+    schedule_from,
+)
 
 BELGRADE = ZoneInfo("Europe/Belgrade")
 OFFICE = {"hours": ["mon-fri 08:00-20:00", "sat 09:00-13:00"], "holidays": ["2026-05-01", "01-07"],
@@ -158,3 +167,35 @@ def test_what_is_no_exception(text: str) -> None:
 ])
 def test_time_zones(text: str, known: bool) -> None:
     assert is_timezone(text) is known
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(("hours", "local", "closes"), [
+    (["mon-fri 08:00-20:00"], "2026-11-25T19:00", "2026-11-25T20:00"),
+    (["mon-fri 08:00-20:00"], "2026-11-25T20:00", "2026-11-25T20:00"),
+    (["mon-fri 08:00-12:00", "mon-fri 12:00-20:00", "wed 19:00-21:00"], "2026-11-25T08:00", "2026-11-25T21:00"),
+    (["wed 22:00-24:00", "thu 00:00-06:00"], "2026-11-25T22:00", "2026-11-26T06:00"),
+    (["wed 22:00-06:00"], "2026-11-26T05:59", "2026-11-26T06:00"),
+    (["mon-sun 00:00-24:00"], "2026-11-25T19:00", None),
+    # 25 October 2026: an hour comes twice.
+    (["sat 12:00-02:30"], "2026-10-24T13:00", "2026-10-25T02:30+01:00"),
+])
+def test_when_it_closes(hours: list[str], local: str, closes: str | None) -> None:
+    schedule = schedule_from("x", {"timezone": "Europe/Belgrade", "hours": hours})
+    expected = datetime.fromisoformat(closes) if closes else None
+    if expected is not None and expected.tzinfo is None:
+        expected = expected.replace(tzinfo=BELGRADE)
+    assert closes_at(schedule, datetime.fromisoformat(local).replace(tzinfo=BELGRADE), DAY) == expected
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 10), timezones=st.just(UTC)))
+def test_it_is_open_until_it_closes(now: datetime) -> None:
+    schedule = schedule_from("office", {"timezone": "Europe/Belgrade", **OFFICE})
+    closes = closes_at(schedule, now, DAY)
+    assert closes is not None and not open_at(schedule, closes)
+    assert open_at(schedule, now) is (closes > now)
+    if closes > now:
+        assert open_at(schedule, closes - timedelta(seconds=1)) or closes - now < timedelta(seconds=1)
+        assert open_at(schedule, now + (closes - now) / 2)
