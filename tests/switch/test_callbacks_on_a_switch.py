@@ -84,11 +84,12 @@ def tasks(redis_client: redis.Redis) -> Tasks:
     return Tasks(redis_client)
 
 
-def ask(tasks: Tasks, number: str = NUMBER, **more: Any) -> str:
+def ask(tasks: Tasks, number: str = NUMBER, lasts_s: float = 3600, **more: Any) -> str:
     """A callback to the helpdesk that is due; its id."""
     now = datetime.now(UTC)
     task = Task(
-        secrets.token_hex(8), TaskKind.REQUESTED, number, "helpdesk", due_at=now, expires_at=now + timedelta(hours=1),
+        secrets.token_hex(8), TaskKind.REQUESTED, number, "helpdesk", due_at=now,
+        expires_at=now + timedelta(seconds=lasts_s),
         made_at=now, caller_id="+381115550300", tries_left=2, **more)
     tasks.change(number, partial(task_life.made, new=task))
     return task.id
@@ -306,3 +307,35 @@ def test_while_serve_is_down_the_switch_decides(
         assert [event["reason"] for event in told(redis_client, "call_routed")] == ["fallback-task"]
     finally:
         switch.redis_socket.unlink()
+
+
+def test_without_a_link_nobody_is_dialled_whose_time_is_over(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks,
+) -> None:
+    process = link()
+    ask(tasks, lasts_s=6)
+    agent.ring()
+    call = task_of(tasks).call
+    process.stop()
+    agent.wait_given_up()
+    until(lambda: "0 total" in switch.cli("show calls count"), "the switch takes it away by itself")
+    assert switch.cli(f"uuid_exists {call}") == "false"
+    assert task_of(tasks).tries == ()
+    link()
+    until(lambda: task_of(tasks).call is None, "nobody waits for its call any more")
+    assert (task_of(tasks).tries, customer.invite) == ((), "")
+
+
+def test_who_is_dialled_in_time_may_talk_beyond_it(
+    switch: Switch, link: Any, agent: Desk, customer: Customer, tasks: Tasks,
+) -> None:
+    link()
+    ask(tasks, lasts_s=6)
+    agent.answer()
+    customer.ring()
+    customer.answer()
+    until(lambda: "2 total" in switch.cli("show bridged_calls count"), "they talk")
+    lasts(switch, task_of(tasks).call, 7)
+    customer.hang_up()
+    [one] = wait_tried(tasks).tries
+    assert (one.outcome, one.cause) == (TryOutcome.TALKED, "NORMAL_CLEARING")
