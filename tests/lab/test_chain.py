@@ -1,7 +1,11 @@
-"""The whole chain live: calls on the lab switch, what the memory has of them, what reports, timeline and pop say."""
+"""The whole chain live: calls on the lab switch, what the memory has of them, what reports, timeline and pop say, and
+what follows from them by rule: a signed webhook, a letter, ticket, tag and task.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +14,7 @@ from typing import Any
 import pytest
 from flow_centre import FLOW_NUMBER, document, press
 from lab_ends import until
+from small_servers import HttpServer, MailServer
 from sqlalchemy import select
 from test_callback_calls import CUSTOMER, HELPDESK, Calling
 from web_ends import Asker, Page, make_token
@@ -32,17 +37,27 @@ from fsapp.state.availability import unpack_availability
 
 FIRST_CALL = "+381115550100"
 STAGE = "renewals/first-call"
+SECRET = "s3cret"
 ANA, GONE, CONTACT, MAIL = "+381601112201", "+381601112202", "+381641112204", "+381601112205"
 
 
-def rules() -> dict[str, Any]:
-    """The example centre with a survey after talks, a flow that takes messages, and a ticket of each talk."""
+def rules(crm: str) -> dict[str, Any]:
+    """The example centre with a survey after talks, a flow that takes messages, and a ticket of each talk.
+
+    Of a talk with who is on a list somebody's CRM at `crm` and the agent are told, and the agent is to call again.
+    """
     found = document()
     found["line"]["helpdesk"] |= {"survey": "after"}
     found["flow"]["after"] = {"line": "helpdesk", "start": "rate", "languages": ["sr", "en"], "block": {
         "rate": {"kind": "survey", "say": ["survey"], "min": 1, "max": 5, "next": "end"},
         "end": {"kind": "hangup", "say": ["thanks"]}}}
-    found["after"] = [{"name": "ticket", "outcome": ["answered"], "ticket": "open-or-new"}]
+    found["list"]["watched"] = {"numbers": [ANA]}
+    found["after"] = [
+        {"name": "ticket", "outcome": ["answered"], "ticket": "open-or-new"},
+        {"name": "told", "outcome": ["answered"], "list": ["watched"], "tags": ["talked"], "webhook": "crm",
+         "email": "agent", "task": {"due_s": 3600, "who": "agent", "note": "as {agent_name} said on {called}"}}]
+    found["webhook"] = {"crm": {"url": crm, "secret_env": "FSAPP_TEST_SECRET"}}
+    found["email"] = {"agent": {"to": ["{agent_email}"], "subject": "{name} called", "text": "{outcome}, {ticket}"}}
     checked = check_document(found, "test")
     assert checked.faults == ()
     return checked.document
@@ -56,9 +71,11 @@ class Chain:
         migrate(url)
         monkeypatch.setenv("FSAPP_REDIS_URL", redis_server.url)
         monkeypatch.setenv("FSAPP_DATABASE_URL", url)
+        monkeypatch.setenv("FSAPP_TEST_SECRET", SECRET)
+        self.crm, self.mail = HttpServer(), MailServer()
         self._capsys = capsys
         log.configure()  # to stderr: what commands print is read
-        self.calling = Calling(redis_server, folder, speed=4, rules=rules())
+        self.calling = Calling(redis_server, folder, speed=4, rules=rules(f"{self.crm.url}/calls"))
         self.switch = self.calling.switch
         # Who is connected with a customer who is called back waits; other talks are short.
         self.switch._phone = lambda _agent, call: (
@@ -67,6 +84,7 @@ class Chain:
         self.database = Database(url)
         settings = redis_server.settings.model_copy(update={
             "database_url": url, "recordings": str(folder), "snapshot": str(folder / "web-snapshot"),
+            "smtp_url": f"smtp://127.0.0.1:{self.mail.port}", "mail_from": "fsapp@example.com",
             **dict.fromkeys(("recorder_http", "followups_http", "web_listen", "web_http"), "127.0.0.1:0")})
         self.parts = [RecorderProcess(settings), FollowupsProcess(settings), WebProcess(settings)]
         for part in self.parts:
@@ -121,6 +139,8 @@ class Chain:
             part.stop()
         self.database.close()
         self.calling.close()
+        self.crm.stop()
+        self.mail.stop()
 
 
 @pytest.fixture
@@ -179,6 +199,7 @@ def test_what_happened_is_what_people_see(chain: Chain) -> None:
     assert not any(row["recovered"] for row in rows.values())
     for uuid, row in rows.items():
         check_call(chain.did[uuid], row)
+    check_followed(chain, talked.uuid)
     check_reports(chain, rows, talked.uuid, contact.uuid, back)
     check_people(chain, asked.uuid, talked.uuid, contact.uuid, back)
 
@@ -197,6 +218,34 @@ def check_call(did: dict[str, Any], row: dict[str, Any]) -> None:
         assert 3 <= row["talked_s"] <= 8
     else:
         assert row["talked_s"] is None
+
+
+def check_followed(chain: Chain, talked: str) -> None:
+    """The CRM and the agent were told once, of this talk and of no other, and what they were told is so."""
+    until(lambda: {row["state"] for row in chain.rows(schema.followups)} == {"done"}, "all of it is done")
+    kinds = sorted(row["kind"] for row in chain.rows(schema.followups) if row["interaction_id"] == talked)
+    assert kinds == ["email", "tags", "task", "ticket", "webhook"]
+    [(path, headers, body)] = chain.crm.taken
+    stated, signature = (part.partition("=")[2] for part in headers["HTTP_FSAPP_SIGNATURE"].split(","))
+    wanted = hmac.new(SECRET.encode(), stated.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert (path, signature, headers["HTTP_FSAPP_TRY"]) == ("/calls", wanted, "1")
+    [ticket] = [row for row in chain.rows(schema.tickets) if row["number"] == ANA]
+    said = json.loads(body)
+    assert said["delivery"] == headers["HTTP_FSAPP_DELIVERY"] and said["rule"] == "told"
+    call = said["interaction"]
+    assert (call["id"], call["number"], call["outcome"], call["ticket"], call["tags"]) == (
+        talked, ANA, "answered", ticket["id"], ["talked"])
+    assert (said["agent"]["id"], said["customer"]["name"], said["customer"]["vip"]) == ("1004", "Ana", 3)
+    [(sender, to, letter)] = chain.mail.letters
+    assert "fsapp@example.com" in sender and to == ["rcpt TO:<dejan@example.com>"]
+    assert "Subject: Ana called" in letter and f"answered, {ticket['id']}" in letter
+    [task] = chain.calling.tasks.of(ANA)
+    assert (task.state, task.agent, task.place, task.note) == (
+        TaskState.OPEN, "1004", "helpdesk", f"as {chain.calling.rules.agents['1004'].name} said on {HELPDESK}")
+    [row] = [row for row in chain.rows(schema.tasks) if row["id"] == task.id]
+    assert (row["state"], row["number"], row["agent"]) == ("open", ANA, "1004")
+    shown = chain.fsapp("interactions", "show", talked)
+    assert {one["kind"]: one["state"] for one in shown["followups"]} == dict.fromkeys(kinds, "done")
 
 
 def check_reports(chain: Chain, rows: dict[str, dict[str, Any]], talked: str, contact: str, back: str) -> None:
@@ -229,7 +278,7 @@ def check_people(chain: Chain, asked: str, talked: str, contact: str, back: str)
 
     assert seen(GONE)[0][0] == "call" and len(seen(GONE)) == 1
     assert sorted(kind for kind, _ in seen(MAIL)) == ["call", "voicemail"]
-    assert set(seen(ANA)) == {("ticket", "open"), ("survey", "4"), ("call", talked)}
+    assert set(seen(ANA)) == {("ticket", "open"), ("survey", "4"), ("call", talked), ("task", "open")}
     assert set(seen(CUSTOMER)) == {
         ("call", asked), ("task", "done"), ("call", back), ("attempt", back), ("ticket", "open")}
     assert set(seen(CONTACT)) == {("call", contact), ("ticket", "open")}
