@@ -8,6 +8,7 @@ import click
 
 from fsapp.cli.agent_status import login, logout, status
 from fsapp.cli.live import Column, live_options, number_text, seconds_text, show
+from fsapp.cli.looking import noted
 from fsapp.core.floor_rows import agent_rows
 from fsapp.state.floor import remembered
 
@@ -39,5 +40,5 @@ def list_command(obj: Any, switch_name: str | None, watch: bool, as_json: bool) 
     show(
         obj.settings, switch_name,
         lambda look: agent_rows(look.floors, look.rules, remembered(look.client), look.now),
-        "agents", _COLUMNS, watch=watch, as_json=as_json,
+        "agents", _COLUMNS, watch=watch, as_json=as_json, noted=lambda: noted(obj, "calls"),
     )

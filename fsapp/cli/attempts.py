@@ -11,6 +11,7 @@ import click
 
 from fsapp.cli.agent_status import find_agent
 from fsapp.cli.attempts_record import record
+from fsapp.cli.looking import noted
 from fsapp.cli.memory import open_memory
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.task_reading import key_of, known_place, place_options
@@ -73,6 +74,7 @@ def list_command(
         found = _found(client, rules, wanted)
         rows = list(islice(found, limit))
         more = sum(1 for _ in found)
+    noted(obj, "attempts", number=wanted.number)
     if as_json:
         print_json({"attempts": rows, "more": more})
     elif as_csv:

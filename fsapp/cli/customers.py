@@ -28,7 +28,7 @@ from fsapp.records.customers import CUSTOMER, Customer
 from fsapp.records.notes import add_note, add_tags, remove_tag
 from fsapp.records.shapes import customer_shape, time_shape
 
-__all__ = ["customers", "find_customer", "is_id", "looker", "region_for", "rules_in_force"]
+__all__ = ["customers", "find_customer", "is_id", "region_for", "rules_in_force"]
 
 T = TypeVar("T")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -79,11 +79,10 @@ def add(obj: Any, number: str, as_json: bool, **details: Any) -> None:
 def show(obj: Any, whom: str, as_json: bool) -> None:
     """One customer: name, numbers, VIP, language, fields, tags."""
     region = region_for(obj, whom)
-    at = time.time()
 
     def work(connection: Connection) -> Customer:
         found = find_customer(connection, whom, region)
-        looked(connection, at=at, who=looker(), what=CUSTOMER, subject=found.id, customer_id=found.id, how="cli")
+        _looked(connection, found)
         return found
 
     _say(_write(obj, work), as_json)
@@ -124,6 +123,7 @@ def set_(
             kept.add_number(connection, found.id, one, at=at)
         changed = kept.change(connection, found.id, draft._replace(values=values), at=at)
         assert changed is not None
+        _looked(connection, changed)
         return changed
 
     _say(_write(obj, work), as_json)
@@ -160,7 +160,10 @@ def tag(obj: Any, whom: str, tag: str, remove: bool, as_json: bool) -> None:
             add_tags(connection, (CUSTOMER, found.id), [cleaned], author(), "hand", time.time())
         elif not remove_tag(connection, (CUSTOMER, found.id), cleaned):
             raise CustomersError(f"the customer has no tag {cleaned}: there are {', '.join(found.tags) or 'none'}")
-        return find_customer(connection, found.id, region)
+        changed = kept.get(connection, found.id)
+        assert changed is not None
+        _looked(connection, changed)
+        return changed
 
     _say(_write(obj, work), as_json)
 
@@ -179,7 +182,9 @@ def merge(obj: Any, whom: str, other: str, as_json: bool) -> None:
 
     def work(connection: Connection) -> Customer:
         one, two = (find_customer(connection, each, region).id for each in (whom, other))
-        return kept.merge(connection, one, two, by=author(), at=time.time())
+        merged = kept.merge(connection, one, two, by=author(), at=time.time())
+        _looked(connection, merged)
+        return merged
 
     _say(_write(obj, work), as_json)
 
@@ -192,13 +197,13 @@ def merge(obj: Any, whom: str, other: str, as_json: bool) -> None:
 def find(obj: Any, text: str, limit: int, as_json: bool) -> None:
     """Customers by number, or by a part of the name or company or the beginning of the e-mail address."""
     key = normalise(clean_number(text), region_for(obj, text)).key if re.search(r"\d", text) else None
-    cleaned, at = clean_text(text, 200), time.time()
+    cleaned = clean_text(text, 200)
 
     def work(connection: Connection) -> list[Customer]:
         found = kept.find(connection, key) if key else None
         several = [found] if found else kept.search(connection, cleaned, limit)
         for one in several:
-            looked(connection, at=at, who=looker(), what=CUSTOMER, subject=one.id, customer_id=one.id, how="cli")
+            _looked(connection, one)
         return several
 
     found = _write(obj, work)
@@ -243,9 +248,10 @@ def find_customer(connection: Connection, whom: str, region: str) -> Customer:
     return found
 
 
-def looker() -> str:
-    """Who is at the keyboard, as the log of looks has it."""
-    return f"cli:{author()}"
+def _looked(connection: Connection, one: Customer) -> None:
+    """To be written down with what is shown: a memory that cannot be written shows nothing."""
+    looked(connection, at=time.time(), who=f"cli:{author()}", what=CUSTOMER, subject=one.id, customer_id=one.id,
+           how="cli")
 
 
 def _write(obj: Any, work: Callable[[Connection], T]) -> T:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from fsapp.cli.looking import noted
 from fsapp.core.clean import clean_number
 from fsapp.core.model import NO_FACTS, Call, Decision, Facts
 from fsapp.core.numbers import normalise
@@ -45,6 +46,8 @@ def explain(obj, caller: str, called: str, at: datetime | None, folder: str | No
     from_number = normalise(clean_number(caller), rules.region)
     call = Call(from_number, normalise(clean_number(called), rules.region))
     decision = decide(call, facts_of(from_number.key), rules, at or datetime.now(UTC))
+    if not folder and from_number.key is not None:
+        noted(obj, "explain", number=from_number.key)
     if as_json:
         click.echo(json.dumps(decision.as_json(), ensure_ascii=False))
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fsapp.cli.live import Column, live_options, number_text, seconds_text, show
+from fsapp.cli.looking import noted
 from fsapp.core.floor_rows import call_rows, queue_rows
 
 __all__ = ["calls", "queues"]
@@ -57,4 +58,4 @@ def queues(obj: Any, switch_name: str | None, watch: bool, as_json: bool) -> Non
 def calls(obj: Any, switch_name: str | None, watch: bool, as_json: bool) -> None:
     """Every caller on the line, in the order of being served: class, queue, score, who rings or talks."""
     show(obj.settings, switch_name, lambda look: call_rows(look.floors, look.rules, look.now), "calls", _CALLS,
-         watch=watch, as_json=as_json)
+         watch=watch, as_json=as_json, noted=lambda: noted(obj, "calls"))

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import click
 
+from fsapp.cli.looking import noted
 from fsapp.cli.memory import open_memory
 from fsapp.cli.process import process_settings, run_process
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
@@ -95,6 +96,7 @@ def show(obj: Any, followup: str, as_json: bool) -> None:
     found = open_memory(obj).read(lambda connection: outbox.get(connection, followup))
     if found is None:
         raise FsappError(f"there is no follow-up {followup[:80]!r}: see `fsapp followups list`")
+    noted(obj, "followup", subject=found["interaction_id"])
     row = {**_row(found), "payload": found["payload"]}
     if as_json:
         print_json(row)

@@ -71,6 +71,7 @@ def list_command(
         since.timestamp() if since else None, until.timestamp() if until else None)
     found = open_memory(obj).read(lambda connection: kept.find(connection, wanted, limit + 1))
     rows = [_row(one) for one in found[:limit]]
+    noted(obj, "interactions", number=key, customer_id=customer)
     if as_json:
         print_json({"interactions": rows, "more": len(found) > limit})
         return
@@ -133,7 +134,9 @@ def dispose(obj: Any, id_: str, disposition: str, agent: str | None, note: str, 
         kept.dispose(connection, one, words, who or one["agent"], now, clean_lines(note, MAX_NOTE), author())
         return kept.get(connection, id_)
 
-    row = _row(open_memory(obj).write(work))
+    done = open_memory(obj).write(work)
+    noted(obj, "interaction", number=done["number"], customer_id=done["customer_id"], subject=id_)
+    row = _row(done)
     print_json(row) if as_json else click.echo(f"{_plain(id_)} ended as {row['disposition']}.")
 
 

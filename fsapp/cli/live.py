@@ -61,9 +61,12 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def show(
     settings: Settings, switch_name: str | None, rows: Rows, what: str, columns: Sequence[Column], *,
-    watch: bool, as_json: bool,
+    watch: bool, as_json: bool, noted: Callable[[], None] = lambda: None,
 ) -> None:
-    """Print the rows. NoLink when no link has ever run for any of the switches, RulesError for an unknown switch."""
+    """Print the rows; `noted` is called once, before.
+
+    NoLink when no link has ever run for any of the switches, RulesError for an unknown switch.
+    """
     client = connect(settings, PATIENT_S)
     loaded = RulesStore(client).current()
     rules = loaded.rules() if loaded is not None else None
@@ -75,6 +78,7 @@ def show(
     first = look()
     if all(floor.heard_at is None for floor in first.floors):
         raise NoLink(f"nothing is known of switch {', '.join(names)}: start `fsapp link`")
+    noted()
     if as_json:
         _print_json(first, look, rows, what, watch=watch)
         return

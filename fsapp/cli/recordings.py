@@ -78,8 +78,7 @@ def list_command(
         )
 
     found = find(settings.recordings, fits)
-    if number or contact:
-        noted(obj, "recordings", number=wanted or (contact or "").rpartition("/")[2])
+    noted(obj, "recordings", number=wanted or (contact or "").rpartition("/")[2] or None, subject=call)
     if as_json:
         click.echo(json.dumps([_as_json(file) for file in found], ensure_ascii=False))
     elif found:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from fsapp import log
+from fsapp.cli.looking import noted
 from fsapp.errors import FsappError, RecordsError, StateError
 
 __all__ = ["records"]
@@ -173,6 +174,7 @@ def show(obj: Any, place: str, as_json: bool) -> None:
     if not found:
         raise RecordsError(f"there is no event {place} in quarantine: see `fsapp records quarantine list`")
     one = found[0]
+    noted(obj, "quarantine", subject=place)
     said = {**one._asdict(), "event": _readable(one.event)}
     click.echo(json.dumps(said, ensure_ascii=False, indent=None if as_json else 2, default=str))
 

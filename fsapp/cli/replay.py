@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 import redis
 
+from fsapp.cli.looking import noted
 from fsapp.cli.times import AGO
 from fsapp.core.model import NO_FACTS, Facts, Step
 from fsapp.core.numbers import normalise
@@ -68,6 +69,7 @@ def replay_command(
     until = until or datetime.now(UTC)
     client = connect(settings, PATIENT_S)
     found = _replay(client, rules, since, until)
+    noted(ctx.obj, "replay")
     if as_json:
         click.echo(json.dumps(_as_json(found, since, until, folder, limit), ensure_ascii=False))
     else:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import click
 
 from fsapp.cli.agent_status import find_agent
+from fsapp.cli.looking import noted
 from fsapp.core.clean import clean_number
 from fsapp.core.model import Sticky
 from fsapp.core.numbers import normalise
@@ -37,6 +38,7 @@ def show(obj: Any, number: str, as_json: bool) -> None:
     """Whom the customer with this NUMBER last talked to, where, and whom the customer has the right to reach."""
     rules, customers, _client, key = open_customers(obj, number)
     known = customers.get(key)
+    noted(obj, "stickiness", number=key)
     if as_json:
         click.echo(json.dumps(_as_json(key, known), ensure_ascii=False))
         return
@@ -67,6 +69,7 @@ def set_(obj: Any, number: str, agent: str, place: str | None, as_json: bool) ->
     now = datetime.now(UTC)
     was = customers.put_sticky(key, lambda old: after_talk(old, found.id, now, place), sticky_days(rules) * _DAY_S)
     _record(client, key, found.id, place)
+    noted(obj, "stickiness", number=key)
     _say(key, was, found.id, place, rules, as_json)
 
 
@@ -80,6 +83,7 @@ def clear(obj: Any, number: str, as_json: bool) -> None:
     was = customers.put_sticky(key, lambda _old: None, 0)
     if was is not None:
         _record(client, key, None, None)
+    noted(obj, "stickiness", number=key)
     _say(key, was, None, None, rules, as_json)
 
 

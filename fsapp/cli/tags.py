@@ -10,6 +10,7 @@ import click
 
 from fsapp.cli.author import author
 from fsapp.cli.interactions import there, wanted_tag
+from fsapp.cli.looking import noted
 from fsapp.cli.memory import open_memory
 from fsapp.cli.tables import print_json, print_table
 from fsapp.cli.tasks import open_tasks
@@ -65,6 +66,7 @@ def suggest(obj: Any, id_: str, confirm: Sequence[str], as_json: bool) -> None:
 
     database = open_memory(obj)
     found = database.write(work) if wanted else database.read(work)
+    noted(obj, "interaction", subject=id_)
     rows = [one._asdict() | {"confirmed": one.tag in wanted} for one in found]
     if as_json:
         print_json({"id": id_, "suggestions": rows, "learnt": model is not None})

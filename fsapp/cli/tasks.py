@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from fsapp.cli.author import author
+from fsapp.cli.looking import noted
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.task_reading import (
     call_again,
@@ -82,10 +83,12 @@ def list_command(
         None if state == "all" else state, who, whose, anyone, due_before, due_after, campaign, stage, line,
         TaskKind(kind) if kind else None)
     now = datetime.now(UTC)
-    found = known.of(key_of(number, rules)) if number else known.every(over=wanted.over)
+    key = key_of(number, rules) if number else None
+    found = known.of(key) if key else known.every(over=wanted.over)
     matching = (task for task in found if wanted.wants(task, rules, now))
     rows = [task_row(task, rules, now) for task in islice(matching, limit)]
     more = sum(1 for _ in matching)
+    noted(obj, "tasks", number=key)
     if as_json:
         print_json({"tasks": rows, "more": more})
     elif as_csv:
@@ -106,6 +109,7 @@ def show(obj: Any, task: str, as_json: bool) -> None:
     """Everything about one task, with each try: who was responsible then, who was reserved, how it ended."""
     rules, client = open_tasks(obj)
     found = find_task(client, task)
+    noted(obj, "task", number=found.number, subject=found.id)
     row = task_row(found, rules, datetime.now(UTC))
     tries = [
         {"at": one.at.isoformat(timespec="seconds"), "outcome": one.outcome.value, "responsible": one.responsible,
@@ -150,6 +154,7 @@ def add(
     new = call_again(
         number, place, rules, client, due, agent=who, group=whose, made_by=author(), name=name, note=note)
     put(client, new)
+    noted(obj, "task", number=new.number, subject=new.id)
     _say(new, rules, as_json, f"Task {new.id}: {new.number} is called for {new.place}")
 
 
@@ -164,6 +169,7 @@ def cancel(obj: Any, task: str, why: str, as_json: bool) -> None:
     found = find_task(client, task)
     text = clean_text(why, MAX_NOTE) or f"taken back by {author()}"
     done = _changed(client, found, lambda known: task_life.cancelled(known, found.id, text, datetime.now(UTC)))
+    noted(obj, "task", number=done.number, subject=done.id)
     _say(done, rules, as_json, f"Task {done.id} is cancelled: {done.number} is not called for {done.place}")
 
 
@@ -182,6 +188,7 @@ def assign(obj: Any, task: str, agent: str | None, group: str | None, anyone: bo
     found = find_task(client, task)
     who, whose = who_is_responsible(rules, agent, group)
     done = _changed(client, found, lambda known: task_life.assigned(known, found.id, who, whose, datetime.now(UTC)))
+    noted(obj, "task", number=done.number, subject=done.id)
     _say(done, rules, as_json, f"Task {done.id} for {done.number}")
 
 

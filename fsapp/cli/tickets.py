@@ -68,6 +68,7 @@ def list_command(
     wanted = kept.TicketFilter(None if state == "all" else state, key, customer, who, whose, place)
     found = open_memory(obj).read(lambda connection: kept.find(connection, wanted, limit + 1))
     rows = [_row(one) for one in found[:limit]]
+    noted(obj, "tickets", number=key, customer_id=customer)
     if as_json:
         print_json({"tickets": rows, "more": len(found) > limit})
         return
@@ -158,7 +159,7 @@ def open_command(
             kept.link(connection, about["id"], id_, now)
         return kept.get(connection, id_)
 
-    _say(open_memory(obj).write(work), as_json)
+    _say(obj, open_memory(obj).write(work), as_json)
 
 
 @tickets.command()
@@ -232,7 +233,7 @@ def _change(obj: Any, ticket: str, change: Any, otherwise: str, as_json: bool, w
             kept.touch(connection, ticket, now)
         return kept.get(connection, ticket)
 
-    _say(open_memory(obj).write(work), as_json)
+    _say(obj, open_memory(obj).write(work), as_json)
 
 
 def _there(found: Any, ticket: str) -> Any:
@@ -263,7 +264,8 @@ def _plain(value: Any) -> str:
     return clean_text(str(value), MAX_NOTE)
 
 
-def _say(found: Any, as_json: bool) -> None:
+def _say(obj: Any, found: Any, as_json: bool) -> None:
+    noted(obj, "ticket", number=found["number"], customer_id=found["customer_id"], subject=found["id"])
     row = _row(found)
     if as_json:
         print_json(row)

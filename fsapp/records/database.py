@@ -50,11 +50,14 @@ class Database:
     """The memory at `url`. Nothing is opened before the first transaction.
 
     `threads`: how many transactions may run at a time on SQLite, and how many connections there are at most.
-    `statement_s`: how long a statement may take on PostgreSQL.
+    `statement_s`: how long a statement may take on PostgreSQL. `patience_s`: how long all of it is waited for at most,
+    whole seconds, by who can do without.
     """
 
-    def __init__(self, url: str, *, threads: int = _THREADS, statement_s: int = _STATEMENT_S) -> None:
-        self._engine = engine_of(url, threads=threads, statement_s=statement_s)
+    def __init__(
+        self, url: str, *, threads: int = _THREADS, statement_s: int = _STATEMENT_S, patience_s: int | None = None,
+    ) -> None:
+        self._engine = engine_of(url, threads=threads, statement_s=statement_s, patience_s=patience_s)
         self.where = shown(self._engine.url)
         self.dialect = self._engine.dialect.name
         self._threads = ThreadPool(threads) if self.dialect == "sqlite" else None
@@ -180,6 +183,7 @@ def shown(url: URL) -> str:
 
 def engine_of(
     url: str, *, threads: int = _THREADS, foreign_keys: bool = True, statement_s: int = _STATEMENT_S,
+    patience_s: int | None = None,
 ) -> Engine:
     """An engine for `postgresql://` (with psycopg 3) or `sqlite:///FILE`. SettingsError for any other address."""
     try:
@@ -189,16 +193,17 @@ def engine_of(
                             "postgresql://USER:PASSWORD@HOST/NAME") from None
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
-        return _postgresql(parsed.set(drivername="postgresql+psycopg"), threads, statement_s)
+        return _postgresql(parsed.set(drivername="postgresql+psycopg"), threads, statement_s, patience_s)
     if backend == "sqlite" and parsed.database:
-        return _sqlite(parsed.set(drivername="sqlite"), threads, foreign_keys)
+        return _sqlite(parsed.set(drivername="sqlite"), threads, foreign_keys, patience_s or _BUSY_S)
     raise SettingsError("database_url is for no database that fsapp knows: write sqlite:///FILE or "
                         "postgresql://USER:PASSWORD@HOST/NAME")
 
 
-def _postgresql(url: URL, threads: int, statement_s: int) -> Engine:
+def _postgresql(url: URL, threads: int, statement_s: int, patience_s: int | None) -> Engine:
     # Whoever connects through its own options is let be.
-    settings = {"connect_timeout": _CONNECT_S, "application_name": "fsapp", "keepalives_idle": 30,
+    statement_s, grace_s = (patience_s, 0.5) if patience_s else (statement_s, _GRACE_S)
+    settings = {"connect_timeout": patience_s or _CONNECT_S, "application_name": "fsapp", "keepalives_idle": 30,
                 "options": f"-c timezone=UTC -c statement_timeout={statement_s}s"}
     given = {name: value for name, value in settings.items() if name not in url.query}
     engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args=given)
@@ -206,7 +211,7 @@ def _postgresql(url: URL, threads: int, statement_s: int) -> Engine:
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> _Patient:
         made = _Patient.connect(*arguments, **named)
-        made.answer_s = statement_s + _GRACE_S
+        made.answer_s = statement_s + grace_s
         return made
 
     return engine
@@ -229,9 +234,9 @@ class _Patient(psycopg.Connection[Any]):
             raise psycopg.OperationalError(f"no answer in {self.answer_s:g} s") from None
 
 
-def _sqlite(url: URL, threads: int, foreign_keys: bool) -> Engine:
-    engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args={
-        "timeout": _BUSY_S, "check_same_thread": False, "isolation_level": None})
+def _sqlite(url: URL, threads: int, foreign_keys: bool, busy_s: float) -> Engine:
+    engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=busy_s, connect_args={
+        "timeout": busy_s, "check_same_thread": False, "isolation_level": None})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

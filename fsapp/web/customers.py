@@ -38,8 +38,7 @@ def find() -> Any:
         found = ([one] if (one := customers.find(connection, number)) else []) if number else (
             customers.search(connection, text or "", at_most))
         for customer in found:
-            looked(connection, at=at, who=by, what=CUSTOMER, subject=customer.id, number=number,
-                   customer_id=customer.id, how="web")
+            _looked(connection, at, by, customer, number)
         return found
 
     return jsonify(customers=[customer_shape(customer) for customer in parts().database.write(work)])
@@ -59,7 +58,7 @@ def show(id_: str) -> Any:
     def work(connection: Connection) -> Customer | None:
         found = customers.get(connection, id_)
         if found is not None:
-            looked(connection, at=at, who=by, what=CUSTOMER, subject=id_, customer_id=id_, how="web")
+            _looked(connection, at, by, found)
         return found
 
     return jsonify(customer_shape(_there(parts().database.write(work), id_)))
@@ -67,9 +66,14 @@ def show(id_: str) -> Any:
 
 @may(routes, "/customers/<id_>", May.WRITE, "PATCH")
 def change(id_: str) -> Any:
-    draft, at = read_draft(body(), parts().region), now()
-    changed = parts().database.write(lambda connection: customers.change(connection, id_, draft, at=at))
-    return jsonify(customer_shape(_there(changed, id_)))
+    draft, at, by = read_draft(body(), parts().region), now(), who()
+
+    def work(connection: Connection) -> Customer:
+        changed = _there(customers.change(connection, id_, draft, at=at), id_)
+        _looked(connection, at, by, changed)
+        return changed
+
+    return jsonify(customer_shape(parts().database.write(work)))
 
 
 @may(routes, "/customers/<id_>/merge", May.ADMIN, "POST")
@@ -83,21 +87,23 @@ def merge(id_: str) -> Any:
     def work(connection: Connection) -> Customer:
         for one in (id_, other):
             _there(customers.get(connection, one), one)
-        return customers.merge(connection, id_, other, by=by, at=at)
+        merged = customers.merge(connection, id_, other, by=by, at=at)
+        _looked(connection, at, by, merged)
+        return merged
 
     return jsonify(customer_shape(parts().database.write(work)))
 
 
 @may(routes, "/customers/<id_>/numbers", May.WRITE, "POST")
 def add_number(id_: str) -> Any:
-    number, at = read_number(body(), parts().region), now()
+    number, at, by = read_number(body(), parts().region), now(), who()
 
-    def work(connection: Connection) -> Customer | None:
+    def work(connection: Connection) -> Customer:
         _there(customers.get(connection, id_), id_)
         customers.add_number(connection, id_, number, at=at)
-        return customers.get(connection, id_)
+        return _shown(connection, at, by, id_)
 
-    return jsonify(customer_shape(_there(parts().database.write(work), id_))), 201
+    return jsonify(customer_shape(parts().database.write(work))), 201
 
 
 @may(routes, "/customers/<id_>/numbers/<number>", May.WRITE, "DELETE")
@@ -122,15 +128,15 @@ def add_note(id_: str) -> Any:
 
 @may(routes, "/customers/<id_>/tags", May.WRITE, "POST")
 def add_tag(id_: str) -> Any:
-    given, at = body(), now()
+    given, at, token = body(), now(), who()
     tag, by = read_tag(given.get("tag")), author(given)
 
-    def work(connection: Connection) -> Customer | None:
+    def work(connection: Connection) -> Customer:
         _there(customers.get(connection, id_), id_)
         add_tags(connection, (CUSTOMER, id_), [tag], by, "hand", at)
-        return customers.get(connection, id_)
+        return _shown(connection, at, token, id_)
 
-    return jsonify(customer_shape(_there(parts().database.write(work), id_))), 201
+    return jsonify(customer_shape(parts().database.write(work))), 201
 
 
 @may(routes, "/customers/<id_>/tags/<tag>", May.WRITE, "DELETE")
@@ -149,6 +155,17 @@ def author(given: dict[str, Any]) -> str:
     if not isinstance(by, str) or by not in parts().need_rules().agents:
         raise Fault(422, "by: is no agent of the rules: leave it out, or write the agent's id")
     return by
+
+
+def _shown(connection: Connection, at: float, by: str, id_: str) -> Customer:
+    """The customer as it is now, who is shown."""
+    found = _there(customers.get(connection, id_), id_)
+    _looked(connection, at, by, found)
+    return found
+
+
+def _looked(connection: Connection, at: float, by: str, one: Customer, number: str | None = None) -> None:
+    looked(connection, at=at, who=by, what=CUSTOMER, subject=one.id, number=number, customer_id=one.id, how="web")
 
 
 def _there(customer: Customer | None, id_: str) -> Customer:

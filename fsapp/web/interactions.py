@@ -35,7 +35,15 @@ _ID = re.compile(r"[\x21-\x7e]{1,200}\Z")
 def tell() -> Any:
     """An interaction of another channel, once: the sender's id says which it is."""
     told, by, at = _told(body()), who(), now()
-    row, new = parts().database.write(lambda connection: keep(connection, told, by=by, now=at))
+
+    def work(connection: Connection) -> tuple[dict[str, Any], bool]:
+        row, new = keep(connection, told, by=by, now=at)
+        if not new:  # what is shown may be what others have told
+            looked(connection, at=at, who=by, what="interaction", subject=row["id"], number=row["number"],
+                   customer_id=row["customer_id"], how="web")
+        return row, new
+
+    row, new = parts().database.write(work)
     return jsonify(interaction_shape(row)), 201 if new else 200
 
 

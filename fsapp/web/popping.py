@@ -49,6 +49,7 @@ def outside() -> Any:
     number = asked_number()
     if not parts().pop_reader.asks_outside:
         raise Fault(404, "no CRM is asked: the setting pop_lookup names one", "no-lookup")
+    parts().looks.put(at=now(), who=who(), what="pop", subject="outside", number=number, how="web")
     return jsonify(number=number, **parts().pop_reader.outside(number))
 
 

@@ -47,8 +47,7 @@ def find() -> Any:
     def work(connection: Connection) -> list[dict[str, Any]]:
         found = tickets.find(connection, wanted, at_most)
         for one in found:
-            looked(connection, at=at, who=by, what="ticket", subject=one["id"], number=one["number"],
-                   customer_id=one["customer_id"], how="web")
+            _looked(connection, at, by, one)
         return found
 
     return jsonify(tickets=[interaction_shape(one) for one in parts().database.write(work)])
@@ -75,7 +74,7 @@ def make() -> Any:
             new, customer_id=customer, number=number, place=place, made_by=by), at)
         if about is not None:
             tickets.link(connection, about["id"], id_, at)
-        return _there(tickets.get(connection, id_), id_)
+        return _shown(connection, at, by, id_)
 
     return jsonify(interaction_shape(parts().database.write(work))), 201
 
@@ -86,8 +85,7 @@ def show(id_: str) -> Any:
 
     def work(connection: Connection) -> dict[str, Any]:
         found = _there(tickets.get(connection, id_), id_)
-        looked(connection, at=at, who=by, what="ticket", subject=id_, number=found["number"],
-               customer_id=found["customer_id"], how="web")
+        _looked(connection, at, by, found)
         return {**found, "notes": notes_of(connection, ticket=id_), "tags": tags_of(connection, ("ticket", id_)),
                 "interactions": tickets.interactions_of(connection, id_, _SHOWN)}
 
@@ -128,15 +126,27 @@ def assign(id_: str) -> Any:
 
 
 def _changed(id_: str, change: Callable[[Connection, str, float], bool], otherwise: str) -> Any:
-    at = now()
+    at, by = now(), who()
 
     def work(connection: Connection) -> dict[str, Any]:
         _there(tickets.get(connection, id_), id_)
         if not change(connection, id_, at):
             raise Fault(409, f"ticket {id_} {otherwise}", "wrong-state")
-        return _there(tickets.get(connection, id_), id_)
+        return _shown(connection, at, by, id_)
 
     return jsonify(interaction_shape(parts().database.write(work)))
+
+
+def _shown(connection: Connection, at: float, by: str, id_: str) -> dict[str, Any]:
+    """The ticket as it is now, which is shown."""
+    found = _there(tickets.get(connection, id_), id_)
+    _looked(connection, at, by, found)
+    return found
+
+
+def _looked(connection: Connection, at: float, by: str, one: dict[str, Any]) -> None:
+    looked(connection, at=at, who=by, what="ticket", subject=one["id"], number=one["number"],
+           customer_id=one["customer_id"], how="web")
 
 
 def _asked(given: dict[str, Any]) -> NewTicket:
