@@ -8,11 +8,12 @@ from typing import Any
 from fsapp.core.asking import most_asked
 from fsapp.core.dialling import Dialling
 from fsapp.core.flow.actions import Already, Failed, Noted, Refused
-from fsapp.core.task import Task
+from fsapp.core.task import Task, TaskKind
 from fsapp.core.task_life import ASKED, made
 from fsapp.errors import StateError
 from fsapp.log import get_logger, mask
 from fsapp.state.askers import Askers
+from fsapp.state.erased import Erased
 from fsapp.state.tasks import Tasks
 
 __all__ = ["Requests"]
@@ -23,9 +24,12 @@ _log = get_logger("flow")
 class Requests:
     """`write` takes an event."""
 
-    def __init__(self, tasks: Tasks, askers: Askers, write: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, tasks: Tasks, askers: Askers, erased: Erased, write: Callable[[dict[str, Any]], None],
+    ) -> None:
         self._tasks = tasks
         self._askers = askers
+        self._erased = erased
         self._write = write
 
     def __call__(self, task: Task, dialling: Dialling) -> Noted | Already | Refused | Failed:
@@ -40,6 +44,9 @@ class Requests:
             return Failed("no-state")
 
     def _made(self, task: Task, dialling: Dialling) -> Noted | Already | Refused:
+        since = (task.since or task.made_at).timestamp()
+        if task.kind is TaskKind.LOST and self._erased.was_before({"at": since}, task.number):
+            return Refused("erased")  # what they confirm themselves is another matter
         most = most_asked(task, dialling)
         if most is not None and not self._askers.take(task, most):
             if any(one.open and one.kind in ASKED and one.place == task.place for one in self._tasks.of(task.number)):

@@ -35,6 +35,7 @@ from fsapp.state.batch import EventWriter, RulesWatcher
 from fsapp.state.connection import check, connect
 from fsapp.state.contacts import Contacts
 from fsapp.state.customers import Customers
+from fsapp.state.erased import Erased
 from fsapp.state.floor import FloorWriter, read_floor, read_learned
 from fsapp.state.lease import Lease
 from fsapp.state.rules import RulesStore, RulesVersion
@@ -74,9 +75,10 @@ class LinkProcess:
         self._retention = Retention(settings.recordings, lambda: self.rules, self._tell)
         self.health = HealthServer(settings.link_http, self._faults, "FSAPP_LINK_HTTP")
         self.watch: Watch | None = None
-        self._talks = Talks(Customers(client), lambda: self.rules, self._hand_over)
+        erased = Erased(client)
+        self._talks = Talks(Customers(client), erased, lambda: self.rules, self._hand_over)
         self._task_keeping = TaskKeeping(
-            self._switch, Tasks(client), Askers(client), lambda: self.rules, self._hand_over)
+            self._switch, Tasks(client), Askers(client), erased, lambda: self.rules, self._hand_over)
         self._kept: KeptFloor | None = None
         self._looks: Looks | None = None
         self._waits: Waits | None = None

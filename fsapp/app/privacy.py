@@ -30,6 +30,7 @@ from fsapp.records.writer import lock
 from fsapp.settings import Settings
 from fsapp.sheets.writing import whole_file
 from fsapp.state import person as hot
+from fsapp.state.erased import Erased as Lately
 from fsapp.state.floor import read_floor
 
 __all__ = ["Erased", "Privacy"]
@@ -92,6 +93,9 @@ class Privacy:
         """Erase one person. `by`: who does it, for the access log. What is told later of what was before stays out."""
         done = Erased(who.numbers)
         at = time.time()
+        # First of all: what the link hears from now on of calls of before makes nothing again.
+        lately = Lately(self._client)
+        lately.add(who.numbers, self._on_the_line(who), at)
         self._erase_redis(who, done)
         # Files before rows: only the rows know which numbers and calls are the person's, for who was killed here.
         self._erase_files(who, self._files_of(who), done)
@@ -101,14 +105,15 @@ class Privacy:
             lock(connection)
             again = person(connection, who.numbers[0])
             tombstones = Tombstones(connection)
-            tombstones.add({*again.numbers, *who.numbers}, {*passing(connection, again, at - _PASSING_S),
-                                                            *self._passing}, at, addresses(connection, again))
+            self._passing.update(passing(connection, again, at - _PASSING_S))
+            tombstones.add({*again.numbers, *who.numbers}, self._passing, at, addresses(connection, again))
             done.tables = erase_rows(connection, again, at)
             if renamed := rename(connection, tombstones, again.calls):
                 done.tables.setdefault("interactions", {})["renamed"] = renamed
             looked(connection, at=at, who=by, what="erasure", subject=tombstones.hash(who.numbers[0]), how="cli")
 
         self._database.write(work)
+        lately.add(who.numbers, self._passing, at)
         # Once more: what was written while the memory was being cleaned.
         self._erase_redis(who, done)
         done.unreached += self._database.settle(rewrite=True)
@@ -135,7 +140,7 @@ class Privacy:
                                 f"without who it was; {again}, to have them out of the stream")
         if talking:
             done.waiting.append(f"{len(talking)} calls that go on: the switch has their numbers until they end, and "
-                                f"an agent who talks may be the customer's then; {again}")
+                                f"the stream then has events of it; {again}")
 
     def _read_until(self) -> str | None:
         """How far the recorder has read the stream; None where none has ever run."""

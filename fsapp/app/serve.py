@@ -20,6 +20,7 @@ from fsapp.state import snapshot
 from fsapp.state.askers import Askers
 from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
 from fsapp.state.connection import check, connect
+from fsapp.state.erased import Erased
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.state.store import Store
 from fsapp.state.tasks import Tasks
@@ -86,8 +87,8 @@ class Serve:
         )
         self._watcher = RulesWatcher(RulesStore(client), self._in_force.take)
         self._stopped = Event()
-        flows = FlowRunner(
-            self._events.write, Lookup(), Requests(Tasks(client), Askers(client), self._events.write), self._rules_of)
+        requests = Requests(Tasks(client), Askers(client), Erased(client), self._events.write)
+        flows = FlowRunner(self._events.write, Lookup(), requests, self._rules_of)
         visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules, flows)
         self.server = Server(
             split_address(settings.listen), visits, max_visits=settings.max_visits,

@@ -14,6 +14,7 @@ from fsapp.core.talks import from_fact, matters
 from fsapp.link.backlog import Backlog, Stays
 from fsapp.metrics import CALLBACK_RIGHTS, STICKY_TALKS
 from fsapp.state.customers import Customers
+from fsapp.state.erased import Erased
 
 __all__ = ["Talks"]
 
@@ -24,9 +25,11 @@ class Talks:
     """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed."""
 
     def __init__(
-        self, customers: Customers, rules: Callable[[], Rules | None], tell: Callable[[dict[str, Any]], None],
+        self, customers: Customers, erased: Erased, rules: Callable[[], Rules | None],
+        tell: Callable[[dict[str, Any]], None],
     ) -> None:
         self._customers = customers
+        self._erased = erased
         self._tell = tell
         self._stays = Stays()
         self._backlog = Backlog("talks", self._take, rules)
@@ -49,7 +52,7 @@ class Talks:
 
     def _take(self, fact: dict[str, Any], rules: Rules) -> None:
         happened = from_fact(fact, rules)
-        if happened is None or not matters(happened, rules):
+        if happened is None or not matters(happened, rules) or self._erased.was_before(fact, happened.number):
             return
         for event in self._customers.take(happened, rules):
             self._tell(event)

@@ -25,6 +25,7 @@ from fsapp.log import get_logger, mask
 from fsapp.metrics import TASKS_CHANGED, TASKS_DUE
 from fsapp.spawn import spawn
 from fsapp.state.askers import Askers
+from fsapp.state.erased import Erased
 from fsapp.state.tasks import Tasks
 
 __all__ = ["TaskKeeping"]
@@ -40,12 +41,13 @@ class TaskKeeping:
     """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed."""
 
     def __init__(
-        self, switch: str, tasks: Tasks, askers: Askers, rules: Callable[[], Rules | None],
+        self, switch: str, tasks: Tasks, askers: Askers, erased: Erased, rules: Callable[[], Rules | None],
         tell: Callable[[dict[str, Any]], None], every_s: float = EVERY_S,
     ) -> None:
         self._switch = switch
         self._tasks = tasks
         self._askers = askers
+        self._erased = erased
         self._rules = rules
         self._tell = tell
         self._every_s = every_s
@@ -111,7 +113,7 @@ class TaskKeeping:
     def _take(self, fact: dict[str, Any], rules: Rules) -> None:
         came_at = datetime.fromtimestamp(fact["came_at"], UTC) if "came_at" in fact else None
         meant = meant_by(fact, rules, datetime.now(UTC), came_at)
-        if meant is None:
+        if meant is None or (meant.new is not None and self._erased.was_before(fact, meant.number)):
             return
         self._change(meant.number, meant.change)
         if meant.new is None:

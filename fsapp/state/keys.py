@@ -30,6 +30,8 @@
 | `fsapp:{agents}:status` | hash | agent -> msgpack of the remembered status (see `agents`) | for ever |
 | `fsapp:{agents}:runs` | hash | switch -> core uuid of the run with which these were last brought together | for ever |
 | `fsapp:{recorder}:lease` | string | which process records | LINK_LEASE_S after its last sign of life |
+| `fsapp:{erased}:key` | string | the key of these hashes | ERASED_S after the last erasure |
+| `fsapp:{erased}:ids` | sorted set | keyed hashes (see `erased`) by when each was erased | ERASED_S |
 | `fsapp:probe` | string | nothing: written to see whether Redis takes writes | PROBE_S |
 
 NUMBER is the E.164 form with its plus, `hidden` of callers without one. What stands in braces is the hash tag of Redis
@@ -39,7 +41,8 @@ Cluster: all keys of one customer live in one slot, and so do those of the rules
 from __future__ import annotations
 
 __all__ = [
-    "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_TASKS",
+    "AGENT_RUNS", "AGENT_STATUS", "ALL_CONTACTS", "AVAILABILITY_S", "ERASED", "ERASED_KEY",
+    "ERASED_S", "EVENTS", "HEARD_S", "IMPORTS", "KEPT_TASKS",
     "KEPT_VERSIONS", "LEASE_PREFIX", "LEASE_S", "LINK_LEASE_S", "PROBE", "PROBE_S", "RECORDER_LEASE", "REQUEST_S",
     "RULES_CURRENT", "RULES_VERSIONS", "TASKS_OPEN", "TASKS_OVER", "TASKS_S", "asked", "contacts", "floor", "heard",
     "import_lease", "number_of", "rights", "sticky", "tasks",
@@ -50,6 +53,7 @@ PROBE_S = 1
 LINK_LEASE_S = 10
 AVAILABILITY_S = 10
 HEARD_S = 24 * 3600
+ERASED_S = 2 * 24 * 3600
 REQUEST_S = 30
 KEPT_VERSIONS = 200
 TASKS_S = 7 * 24 * 3600
@@ -65,6 +69,8 @@ AGENT_STATUS = "fsapp:{agents}:status"
 AGENT_RUNS = "fsapp:{agents}:runs"
 TASKS_OPEN = "fsapp:{tasks}:open"
 TASKS_OVER = "fsapp:{tasks}:over"
+ERASED_KEY = "fsapp:{erased}:key"
+ERASED = "fsapp:{erased}:ids"
 PROBE = "fsapp:probe"
 RECORDER_LEASE = "fsapp:{recorder}:lease"
 

@@ -43,7 +43,7 @@ def test_every_key_is_in_the_table():
         keys.contacts("NUMBER"), keys.rights("NUMBER"), keys.sticky("NUMBER"), keys.heard("NUMBER"), keys.IMPORTS,
         f"{keys.LEASE_PREFIX}BATCH", keys.RULES_CURRENT, keys.RULES_VERSIONS, keys.EVENTS, keys.PROBE,
         keys.AGENT_STATUS, keys.AGENT_RUNS, keys.tasks("NUMBER"), keys.asked("NUMBER"), keys.TASKS_OPEN,
-        keys.TASKS_OVER, keys.RECORDER_LEASE,
+        keys.TASKS_OVER, keys.RECORDER_LEASE, keys.ERASED, keys.ERASED_KEY,
     } | {
         keys.floor("SWITCH", part)
         for part in ("agents", "queues", "tiers", "members", "calls", "waits", "learned", "meta", "free", "lease",
