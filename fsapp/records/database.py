@@ -29,8 +29,9 @@ from sqlalchemy.exc import (
 )
 
 from fsapp.errors import RecordsUnavailable, SettingsError
+from fsapp.records.database_faults import said
 
-__all__ = ["REWRITTEN_BYTES", "WRITE_LOCK", "Database", "engine_of", "said", "shown", "unavailable"]
+__all__ = ["REWRITTEN_BYTES", "WRITE_LOCK", "Database", "engine_of", "shown", "unavailable"]
 
 WRITE_LOCK = 0x66736170  # the advisory lock of whoever writes calls to PostgreSQL, as SQLite has one writer anyway
 
@@ -204,6 +205,7 @@ def _postgresql(url: URL, threads: int, statement_s: int, patience_s: int | None
     # Whoever connects through its own options is let be.
     statement_s, grace_s = (patience_s, 0.5) if patience_s else (statement_s, _GRACE_S)
     settings = {"connect_timeout": patience_s or _CONNECT_S, "application_name": "fsapp", "keepalives_idle": 30,
+                "client_encoding": "utf8",
                 "options": f"-c timezone=UTC -c statement_timeout={statement_s}s"}
     given = {name: value for name, value in settings.items() if name not in url.query}
     engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args=given)
@@ -268,27 +270,3 @@ def _first(error: DBAPIError) -> DBAPIError:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-def said(error: DBAPIError, where: str) -> str:
-    """One line: what is wrong, and what to do."""
-    said = " ".join(str(error.orig).split())[:200]
-    lowered = said.lower()
-    if "disk is full" in lowered or "no space left" in lowered:
-        return f"the database {where} is full ({said}): make room on its disk"
-    if "disk i/o error" in lowered:  # SQLite's word where a file beside the database cannot be made, too
-        return f"the database {where} cannot be read or written ({said}): make room on its disk, if it is not broken"
-    if "unable to open" in lowered:
-        return f"the database {where} cannot be opened ({said}): see whether it is a file, and whose it is"
-    if "readonly" in lowered or "read-only" in lowered:
-        return f"the database {where} cannot be written to ({said}): see whose it is and how it is mounted"
-    if "not a database" in lowered or "malformed" in lowered:
-        return (f"the database {where} is no database, or a broken one ({said}): put a saved one in its place, or set "
-                "FSAPP_DATABASE_URL")
-    if "locked" in lowered:
-        return f"the database {where} is held by somebody else ({said}): end what holds it"
-    if "no such table" in lowered or "no such column" in lowered or (
-            "does not exist" in lowered and "relation" in lowered):
-        return f"the database {where} is not what this fsapp expects ({said}): run `fsapp records migrate`"
-    return f"the database {where} does not answer ({said}): start it, or set FSAPP_DATABASE_URL"
-

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from fsapp.errors import RecordsError, RecordsOutdated, RecordsUnavailable
-from fsapp.records.database import WRITE_LOCK, Database, engine_of, said, shown, unavailable
+from fsapp.records.database import WRITE_LOCK, Database, engine_of, shown, unavailable
+from fsapp.records.database_faults import said
 
 __all__ = ["Migrated", "current", "latest", "migrate", "refuse_outdated", "versions"]
 
@@ -44,7 +45,12 @@ def versions() -> list[str]:
 
 
 def current(connection: Connection) -> str | None:
-    """The database's version; None of an empty one. RecordsError where it holds tables of somebody else's."""
+    """The database's version; None of an empty one. RecordsError where it is none for fsapp's tables."""
+    if connection.dialect.name == "postgresql":
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        if encoding != "UTF8":
+            raise RecordsError(f"the database has the encoding {encoding}, which takes no names of all languages: make "
+                               "fsapp one with createdb --encoding=UTF8 --template=template0")
     found = MigrationContext.configure(connection).get_current_revision()
     if found is None and (tables := inspect(connection).get_table_names()):
         raise RecordsError(f"the database holds tables that are not fsapp's ({', '.join(sorted(tables)[:3])}): "

@@ -17,9 +17,11 @@ from structlog.testing import capture_logs
 
 from fsapp.cli.root import main
 from fsapp.errors import RecordsUnavailable
+from fsapp.metrics import REGISTRY
 from fsapp.recorder.loop import Recorder
 from fsapp.records import schema
-from fsapp.records.database import Database, said
+from fsapp.records.database import Database
+from fsapp.records.database_faults import said
 from fsapp.records.keeping import Keeper
 from fsapp.records.versions import migrate
 from fsapp.state import keys, stream
@@ -406,10 +408,11 @@ def test_how_far_behind_it_is(desk: Desk) -> None:
     late = Recorder(GroupReader(desk.client), desk.keeper, block_s=0.01, clock=lambda: stood + 90)
     late.look()
     assert late.faults == ["the memory is 90 s behind the event stream: see how busy its database is"]
+    assert REGISTRY.get_sample_value("fsapp_recorder_lag_seconds") == pytest.approx(90, abs=0.01)
     while late.step():
         pass
     late.look()
-    assert late.faults == []
+    assert late.faults == [] and REGISTRY.get_sample_value("fsapp_recorder_lag_seconds") == 0
 
 
 def test_calls_are_known_to_be_a_customers(desk: Desk) -> None:

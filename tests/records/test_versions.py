@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from fsapp.cli.root import main
 from fsapp.errors import RecordsError, RecordsOutdated, RecordsUnavailable, SettingsError
 from fsapp.records import schema
 from fsapp.records.database import Database, engine_of
+from fsapp.records.database_faults import said
 from fsapp.records.versions import current, latest, migrate, refuse_outdated, versions
 
 # Rows as each version's first users may have them, by table: every later version must keep them.
@@ -98,6 +100,78 @@ def test_rows_of_every_earlier_version_are_kept(version: str, empty_database: st
         found = database.read(lambda connection, table=table: connection.execute(select(table)).mappings().all())
         for row in rows:
             assert any(row.items() <= dict(kept).items() for kept in found), (name, row, found)
+    database.close()
+
+
+@pytest.mark.parametrize("version", versions())
+def test_each_column_of_every_earlier_version_is_kept(version: str, empty_database: str) -> None:
+    """A row of every table that there was then, with something in all of its columns."""
+    migrate(empty_database, version)
+    given: dict[str, dict[str, Any]] = {}
+    for table in next(iter(_tables(empty_database).values())).metadata.sorted_tables:
+        if table.name != "alembic_version":
+            given[table.name] = {column.name: _something(column) for column in table.columns}
+            _insert(empty_database, {table.name: [given[table.name]]})
+    assert {"customers", "interactions", "tickets", "agent_breaks"} <= set(given)
+    assert {name for step in ROWS if step <= version for name in ROWS[step]} <= set(given)
+    migrate(empty_database)
+    database = Database(empty_database)
+    for name, row in given.items():
+        table = schema.METADATA.tables[name]
+        found = database.read(lambda connection, table=table: connection.execute(select(table)).mappings().one())
+        assert row.items() <= dict(found).items(), name
+    database.close()
+
+
+def _something(column: Any) -> Any:
+    """A value of the column's type; all ids are the same, so that rows belong together."""
+    kind = type(column.type).__name__.lower()
+    if kind in ("double", "double_precision", "float", "real"):
+        return 1_764_087_913.123457
+    if "int" in kind:
+        return 7
+    if kind == "boolean":
+        return True
+    if "json" in kind:
+        return {"a": [1, None, "\u202e"]}
+    if kind in ("blob", "bytea", "largebinary"):
+        return b"\x00\xff"
+    return "one"
+
+
+@pytest.mark.parametrize("url", ["nope", "nobody"])
+def test_who_is_not_let_in_is_not_told_to_start_it(postgresql: Any, url: str) -> None:
+    url = postgresql.url("nope") if url == "nope" else postgresql.url("postgres").replace("fsapp@", "nobody@")
+    database = Database(url)
+    with pytest.raises(RecordsUnavailable, match="createdb|does not let fsapp in") as caught:
+        refuse_outdated(database)
+    assert "\n" not in str(caught.value) and "start it" not in str(caught.value)
+    database.close()
+
+
+@pytest.mark.parametrize(("words", "advice"), [
+    ('connection failed: FATAL: password authentication failed for user "fsapp"', "put user and password right"),
+    ("connection failed: fe_sendauth: no password supplied", "put user and password right"),
+    ("FATAL: no pg_hba.conf entry for host", "see FSAPP_DATABASE_URL and the settings of the database"),
+    ("FATAL: the database system is starting up", "wait, or see its log"),
+    ("FATAL: sorry, too many clients already", "max_connections"),
+    ("permission denied for table customers", "own it and its tables"), ("disk I/O error", "make room"),
+    ('relation "customers" does not exist', "fsapp records migrate"), ("Connection refused", "start it"),
+])
+def test_what_is_to_be_done_about_it(words: str, advice: str) -> None:
+    line = said(OperationalError("", {}, Exception(f"{words}\nDETAIL: more")), "postgresql://x")
+    assert advice in line and words in line and "\n" not in line
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN2"])
+def test_a_database_that_takes_no_names_is_refused(postgresql: Any, encoding: str) -> None:
+    name = f"in_{encoding.lower()}"
+    with psycopg.connect(postgresql.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0")
+    database = Database(postgresql.url(name))
+    for work in (lambda: migrate(postgresql.url(name)), lambda: refuse_outdated(database)):
+        with pytest.raises(RecordsError, match=f"{encoding}.*createdb --encoding=UTF8"):
+            work()
     database.close()
 
 
