@@ -101,9 +101,10 @@ class LinkProcess:
         writer = FloorWriter(self._client, self._switch, self._lease.token)
         self._kept = KeptFloor(writer, self._lease, self._failed)
         self._events.start()
+        floor = read_floor(self._client, self._switch)
         self.watch = Watch(
-            self._connected, self._kept, self._tell, sync_s=self._settings.sync_s,
-            known=read_floor(self._client, self._switch).seen,
+            self._connected, self._kept, self._tell, sync_s=self._settings.sync_s, known=floor.seen,
+            known_at=floor.heard_at,
         )
         self._waits = Waits(writer, self._seen, read_learned(self._client, self._switch))
         self._teller = WaitTeller(self.watch, lambda: self.rules, self._waits.book, self._tell)

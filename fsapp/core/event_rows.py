@@ -22,13 +22,14 @@ class Put(NamedTuple):
     """`calls`: whose state the event changes. `rows`: (table, row), each written once for ever.
 
     `task`: a row of `tasks`, which counts if its `told` is greater than that of the row that is there. `status`: a
-    row of `agent_statuses`, of which sessions and breaks follow.
+    row of `agent_statuses`, of which sessions and breaks follow. `sight`: a row of `switch_sights`, the latest counts.
     """
 
     calls: tuple[str, ...] = ()
     rows: tuple[tuple[str, Row], ...] = ()
     task: Row | None = None
     status: Row | None = None
+    sight: Row | None = None
 
 
 NOTHING = Put()
@@ -140,6 +141,12 @@ def _status(event: Event) -> Put:
     })
 
 
+def _sight(event: Event) -> Put:
+    switch, since = text(event, "switch") or "main", when(event, "since")
+    return Put(sight={"id": f"{switch}:{since:.3f}", "switch": switch, "run": text(event, "run"), "started_at": since,
+                      "seen_at": when(event)})
+
+
 def _number(event: Event) -> str | None:
     return text(event, "number") or text(event, "caller")
 
@@ -153,5 +160,5 @@ _OWN: Mapping[str, Callable[[Event], Put]] = {
     "call_routed": _decision, "call_refused": _decision, "flow_left": _flow_end,
     "survey_answered": _survey, "voicemail_left": _voicemail,
     "direct_callback": _customer_event, "stickiness": _customer_event, "attempt": _attempt, "task": _task,
-    "agent_status": _status, "contact": _contact,
+    "agent_status": _status, "switch_seen": _sight, "contact": _contact,
 }

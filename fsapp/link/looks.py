@@ -60,8 +60,9 @@ class Looks:
                 self._look(seen)
 
     def _look(self, seen: Seen) -> None:
+        gap_from = self._watch.gap_from
         try:
-            look = self._reconciler.look(self._watch, seen)
+            look = self._reconciler.look(self._watch, seen, gap_from)
         except (SwitchError, StateError) as error:
             # The next time all is read is not far; the fault itself is said by those whose it is.
             if str(error) != self._fault:
@@ -72,6 +73,8 @@ class Looks:
             _log.exception("look_failed")
             return
         self._fault = ""
+        if look.settled and self._watch.gap_from == gap_from:
+            self._watch.gap_from = None
         if look.changed:
             self._watch.ask_for_sync("mended", _SOON_S)
         elif look.again_s is not None:

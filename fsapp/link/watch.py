@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from gevent.event import Event
@@ -37,6 +37,7 @@ _QUIET_S = 5.0      # without an event for so long, the switch is asked whether 
 _PING_S = 3.0
 _SETTLE_S = 0.1     # mod_callcenter writes its tables and tells of it within milliseconds, in either order
 _RECENT_S = 2.0
+_SIGHT = timedelta(seconds=60)
 _CORE_S = 1.0       # the switch's own tables, of calls and registered phones, are behind by up to half a second
 _AT_ONCE = 500
 _DESCRIBED = 2000
@@ -58,18 +59,23 @@ class Picture(Protocol):
 class Watch:
     """`connect` gives a link that is connected; `tell` takes the facts for the event stream.
 
-    `known`: the floor as it was last known, so that what has ended since is told. `hearers` hear of each event, and
-    `on_synced` may be set to hear of each time all was read; none of them may wait.
+    `known`: the floor as it was last known, so that what has ended since is told; `known_at`: when that was. `hearers`
+    hear of each event, and `on_synced` may be set to hear of each time all was read; none of them may wait.
+    `gap_from`: until when the switch was known before the last time it was not, until somebody has taken note of it.
     """
 
     def __init__(
         self, connect: Callable[[], Link], picture: Picture, tell: Callable[[dict[str, Any]], None], *,
-        sync_s: float, known: Seen = NOTHING_SEEN,
+        sync_s: float, known: Seen = NOTHING_SEEN, known_at: datetime | None = None,
     ) -> None:
         self.seen = known
         self.up = False
         self.fault = "the switch has not been reached yet"
         self.synced_at: datetime | None = None
+        self.gap_from: datetime | None = None
+        self._known_at = known_at
+        self._known_since: datetime | None = None
+        self._sight_at: datetime | None = None
         self.hearers: list[Callable[[FloorEvent], None]] = []
         self.on_synced: Callable[[Seen], None] = lambda seen: None
         self._connect = connect
@@ -148,6 +154,7 @@ class Watch:
         if self.up:
             LINK_UP.set(0)
             self._picture.down()
+            self._tell_sight()
         if fault and fault != self.fault and not self._stopping.is_set():
             _log.error("link_down", error=fault, meanwhile="the floor grows old, calls go on")
         self.fault = fault or self.fault
@@ -174,10 +181,28 @@ class Watch:
             first = link.next_event(max(0.0, min(_TICK_S, self._next_sync - time.monotonic())))
             if first is not None:
                 self._take([first, *link.ready_events(_AT_ONCE)])
-                heard = time.monotonic()
+                heard = self._confirmed(datetime.now(UTC))
             elif time.monotonic() - heard > _QUIET_S:
                 self._ping(link)
-                heard = time.monotonic()
+                heard = self._confirmed(datetime.now(UTC))
+
+    def _confirmed(self, at: datetime) -> float:
+        """The switch has been seen to be there: told now and then. The monotonic time."""
+        if not self.up or self._known_since is None:
+            self._known_since, self._sight_at = at, None
+        self._known_at = at
+        if self._sight_at is None or not timedelta() <= at - self._sight_at < _SIGHT:
+            self._tell_sight()
+        return time.monotonic()
+
+    def _tell_sight(self) -> None:
+        """Since when, until when and in which run of it the switch has been seen."""
+        at, since = self._known_at, self._known_since
+        if at is None or since is None or at == self._sight_at:
+            return
+        self._sight_at = at
+        self._tell({"type": "switch_seen", "id": f"{self.seen.core_uuid}:{at.timestamp()}", "at": at.timestamp(),
+                    "since": since.timestamp(), "run": self.seen.core_uuid})
 
     def _ping(self, link: Link) -> None:
         """A link that says nothing may be a dead one. SwitchError if it is."""
@@ -238,6 +263,9 @@ class Watch:
             self._tell(fact)
         self.seen, self.synced_at = fresh, at
         self._picture.whole(self.seen, at)
+        if not self.up:
+            self.gap_from = self.gap_from or self._known_at
+        self._confirmed(at)
         if not self.up:
             _log.info("link_up", agents=len(fresh.agents), queues=len(fresh.queues), members=len(fresh.members),
                       calls=len(fresh.calls))

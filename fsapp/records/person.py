@@ -45,7 +45,7 @@ HOW: dict[str, Change] = {
 }
 # Looked after by `erase_rows` itself, or about nobody.
 KEPT = ("call_states", "quarantine", "erasures", "secrets", "recorder_positions", "agent_statuses", "agent_sessions",
-        "agent_breaks", "web_tokens")
+        "agent_breaks", "switch_sights", "web_tokens")
 
 
 class Person(NamedTuple):

@@ -62,6 +62,7 @@ KINDS = (
     Kind("agents", _s.agent_statuses, "at"),
     Kind("agents", _s.agent_sessions, "ended_at", _s.agent_sessions.c.ended_at.is_not(None)),
     Kind("agents", _s.agent_breaks, "ended_at", _s.agent_breaks.c.ended_at.is_not(None)),
+    Kind("agents", _s.switch_sights, "seen_at"),
     Kind("access_log", _s.access_log, "at"),
     Kind("call_states", _s.call_states, "changed_at"),
     Kind("quarantine", _s.quarantine, "at"),

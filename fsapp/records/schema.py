@@ -31,7 +31,7 @@ __all__ = [
     "METADATA", "access_log", "agent_breaks", "agent_sessions", "agent_statuses", "attempts", "call_states",
     "contacts", "customer_events", "customer_numbers", "customers", "decisions", "dispositions", "erasures",
     "flow_ends", "followups", "interactions", "notes", "offers", "quarantine", "queue_stays", "recorder_positions",
-    "secrets", "surveys", "tags", "tasks", "tickets", "voicemails", "web_tokens",
+    "secrets", "surveys", "switch_sights", "tags", "tasks", "tickets", "voicemails", "web_tokens",
 ]
 
 METADATA = MetaData(naming_convention={
@@ -239,6 +239,13 @@ agent_breaks = Table(
     "agent_breaks", METADATA, _id(), _text("session_id"), _text("agent", nullable=False),
     _text("switch", nullable=False), _text("reason"), _real("started_at", nullable=False), _real("ended_at"),
     Index(None, "agent", "started_at"), Index(None, "started_at"), _index_of_the_over("agent_breaks", "ended_at"),
+)
+
+switch_sights = Table(
+    # One a time a link has watched a switch without a break, `seen_at` the last moment: who was there until when.
+    "switch_sights", METADATA, _id(), _text("switch", nullable=False), _text("run"),
+    _real("started_at", nullable=False), _real("seen_at", nullable=False), Index(None, "switch", "seen_at"),
+    Index(None, "seen_at"),
 )
 
 # Who was erased

@@ -51,6 +51,7 @@ def write_events(connection: Connection, events: Sequence[Given], number_of: Cal
     _write_own(connection, [row for _given, one in puts for row in one.rows], number_of, written)
     _write_tasks(connection, [one.task for _given, one in puts if one.task is not None], number_of, written)
     _write_statuses(connection, [one.status for _given, one in puts if one.status is not None], written)
+    _write_sights(connection, [one.sight for _given, one in puts if one.sight is not None], written)
     return written
 
 
@@ -224,6 +225,20 @@ def _write_times(connection: Connection, agent: str, switch: str, at: float) -> 
         connection.execute(delete(target).where(
             target.c.agent == agent, target.c.switch == switch, target.c.started_at >= since))
         upsert(connection, target, rows)
+
+
+def _write_sights(connection: Connection, rows: Sequence[Row], written: Counter[str]) -> None:
+    """The latest moment counts, in whatever order they are told."""
+    table = schema.switch_sights
+    newest: dict[str, Row] = {}
+    for row in rows:
+        newest[row["id"]] = max(row, newest.get(row["id"], row), key=lambda one: one["seen_at"])
+    for some in _pages(sorted(newest)):
+        for id_, seen_at in connection.execute(select(table.c.id, table.c.seen_at).where(table.c.id.in_(some))):
+            if seen_at >= newest[id_]["seen_at"]:
+                del newest[id_]
+    upsert(connection, table, list(newest.values()))
+    written["switch_sights"] += len(newest)
 
 
 def _pages(values: Sequence[str]) -> Iterable[Sequence[str]]:

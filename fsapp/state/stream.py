@@ -24,6 +24,7 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 | `recording_started`, `recording_stopped` | file (its name below the folder of recordings), seconds |
 | `recording_paused`, `recording_resumed` | file, agent |
 | `recordings_removed` | files, bytes, kept: their time was over |
+| `switch_seen` | since, run: it has been seen from then until now; once a minute, and when it is lost |
 | `agent_status`, `switch_healed` | see `telephony.reconcile` |
 | `direct_callback` | number, agent, effect (arises, restarted, deleted), expires_at, campaign, stage |
 | `attempt` | number, agent, outcome (failed, talked), campaign, stage, talked_s, and those below |

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
+from fsapp.core.agent_record import LOGGED_OUT
 from fsapp.core.floor import RememberedStatus, Seen
 from fsapp.core.healing import DOUBT_S
 from fsapp.core.mending import DeleteAgent, Difference, SetStatus, Suspicion
@@ -38,11 +39,15 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look found and did. `again_s`: what may be passing is to be looked at again after so long."""
+    """What one look found and did. `again_s`: what may be passing is to be looked at again after so long.
+
+    `settled` False: there were no rules to look by, or statuses of agents that are too fresh to be judged.
+    """
 
     differences: tuple[Difference, ...]
     outcomes: tuple[Outcome, ...]
     again_s: float | None = None
+    settled: bool = True
 
     @property
     def changed(self) -> bool:
@@ -64,7 +69,9 @@ _NEVER = _Attempt(datetime.min.replace(tzinfo=UTC), 0)
 class Reconciler:
     """Keeps one switch as the rules say. `rules` gives those in force, None while there are none: then nothing is done.
 
-    `record` takes the events `switch_healed` (with kind, subject, found) and `agent_status` (agent, status, reason).
+    `record` takes the events `switch_healed` (with kind, subject, found) and `agent_status` (agent, status, reason):
+    what changed while nobody looked has the time that the switch says. Where a run of the switch has ended, each agent
+    who was logged in is logged out (`switch-gone`) as of when it was last seen; one that is taken off it, as of now.
     `mends` False looks only.
     """
 
@@ -88,11 +95,14 @@ class Reconciler:
         """The switch sends an agent on a break for calls not answered: so its reason is known when it is seen."""
         self._tired.add(agent)
 
-    def look(self, link: Api, seen: Seen) -> Look:
-        """Compares what was just seen, and mends. SwitchError when the link is lost, StateError when Redis fails."""
+    def look(self, link: Api, seen: Seen, gap_from: datetime | None = None) -> Look:
+        """Compares what was just seen, and mends. SwitchError when the link is lost, StateError when Redis fails.
+
+        `gap_from`: until when the switch had been known, where nobody has looked since.
+        """
         rules = self._rules()
         if rules is None or not self._knows(rules):
-            return Look((), ())
+            return Look((), (), settled=False)
         now = self._now()
         remembered, known_core = self._memory.read()
         restarted = bool(known_core) and known_core != seen.core_uuid
@@ -102,12 +112,14 @@ class Reconciler:
         if not self._mends:
             return Look(tuple(found), (), again_s)
         outcomes = tuple(mend(link, self._worth_trying(found, (rules.version, seen.core_uuid), now)))
-        fresh = self._remember(rules, seen, remembered, restarted, outcomes, now)
+        if restarted and gap_from is not None:
+            self._tell_of_run(rules, seen, remembered, gap_from, now)
+        fresh = self._remember(rules, seen, remembered, restarted, outcomes, now, gap_from)
         if fresh and again_s is None:
             again_s = SETTLED_S + 0.5
         for outcome in outcomes:
             self._tell(outcome, now)
-        return Look(tuple(found), outcomes, again_s)
+        return Look(tuple(found), outcomes, again_s, settled=not fresh)
 
     def _knows(self, rules: Rules) -> bool:
         known = knows(rules, self._switch)
@@ -131,26 +143,48 @@ class Reconciler:
 
     def _remember(
         self, rules: Rules, seen: Seen, remembered: Mapping[str, RememberedStatus], restarted: bool,
-        outcomes: tuple[Outcome, ...], now: datetime,
+        outcomes: tuple[Outcome, ...], now: datetime, gap_from: datetime | None,
     ) -> bool:
         """Whether there is more to remember in a while."""
         known: dict[str, RememberedStatus] = {}
         lost: set[str] = set()
+        since: dict[str, datetime] = {}
         fresh = False
         if not restarted:
             known, fresh = to_remember(rules, seen, remembered, self._switch, now, frozenset(self._tired))
             self._tired -= known.keys()
+            if gap_from is not None:  # the switch says when it was, as far as nobody was there
+                since = {agent: min(now, max(gap_from, one.since or now)) for agent, one in known.items()}
         for outcome in outcomes:
             for step in outcome.done:
                 if isinstance(step, SetStatus):
                     known[step.agent] = RememberedStatus(step.status, step.reason, now)
+                    since.pop(step.agent, None)
                 elif isinstance(step, DeleteAgent):
                     # One who is at home on another switch now keeps the status there.
                     lost.update({step.agent} - rules.agents.keys())
+                    if step.agent in remembered and remembered[step.agent].status != LOGGED_OUT:
+                        self._event("agent_status", now, agent=step.agent, status=LOGGED_OUT, reason="removed")
         self._memory.write(known, lost, seen.core_uuid)
         for agent, status in known.items():
-            self._event("agent_status", now, agent=agent, status=status.status, reason=status.reason)
+            self._event("agent_status", since.get(agent, now), agent=agent, status=status.status, reason=status.reason)
         return fresh
+
+    def _tell_of_run(
+        self, rules: Rules, seen: Seen, remembered: Mapping[str, RememberedStatus], gap_from: datetime, now: datetime,
+    ) -> None:
+        """Who was logged in was so until the run before was last seen, and is so again from now on, if at all."""
+        for id_, known in remembered.items():
+            agent = rules.agents.get(id_)
+            if agent is None or agent.home != self._switch or known.status == LOGGED_OUT:
+                continue
+            until = min(now, max(gap_from, known.since or gap_from))
+            self._event("agent_status", until, id=f"{id_}:{seen.core_uuid}:gone", agent=id_, status=LOGGED_OUT,
+                        reason="switch-gone")
+            there = seen.agents.get(id_)
+            if there is not None and there.status == known.status:
+                self._event("agent_status", now, id=f"{id_}:{seen.core_uuid}:again", agent=id_, status=known.status,
+                            reason=known.reason)
 
     def _tell(self, outcome: Outcome, now: datetime) -> None:
         one = outcome.difference

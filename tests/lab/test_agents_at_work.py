@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,12 @@ class Centre:
     def events(self, agent: str) -> list[tuple[str, str]]:
         return [(event["status"], event["reason"]) for _, event in tail(self.client, 0.0, follow=False)
                 if event["type"] == "agent_status" and event["agent"] == agent]
+
+    def told(self, type_: str) -> list[dict[str, Any]]:
+        return [event for _, event in tail(self.client, 0.0, follow=False) if event["type"] == type_]
+
+    def run(self) -> str:
+        return self.process.watch.seen.core_uuid
 
     def ask(self, agent: str, status: str, reason: str = "") -> dict[str, Any]:
         return ask(self.client, "main", {"do": "agent_status", "agent": agent, "status": status, "reason": reason})
@@ -189,6 +196,31 @@ def test_a_switch_started_anew_has_its_agents_back_at_work(linked: Centre) -> No
     call = linked.switch.call("+381601234567", "1")
     until(lambda: linked.switch.callcenter.agents["1004"].state == "In a queue call", "and take calls")
     call.hangup("NORMAL_CLEARING", "caller")
+
+
+def test_sessions_end_when_they_were_last_known_to_be(linked: Centre) -> None:
+    """The link is away while one logs out; then the switch is started anew, and the other was there until then."""
+    linked.ask("1004", AgentStatus.AVAILABLE)
+    linked.ask("1005", AgentStatus.AVAILABLE)
+    until(lambda: linked.told("switch_seen"), "the link says that the switch is there")
+    linked.process.stop()
+    gap_from = linked.told("switch_seen")[-1]["at"]
+    agent = linked.switch.callcenter.agents["1004"]
+    linked.switch.callcenter.set_status(agent, AgentStatus.LOGGED_OUT)
+    agent.last_status_change = int(gap_from + 1)  # the lab's own clock is ahead
+    until(lambda: time.time() > gap_from + 2, "some time is over")
+    linked.link()
+    until(lambda: linked.events("1004")[-1] == ("Logged Out", ""), "it is known then")
+    out = [event for event in linked.told("agent_status") if event["agent"] == "1004"][-1]
+    assert out["at"] == max(gap_from, int(gap_from + 1))
+    assert linked.events("1005") == [("Logged Out", ""), ("Available", "")], "who is there still has been all the time"
+    linked.restart()
+    until(lambda: len(linked.events("1005")) == 4 and linked.status("1005") == "Available", "back at work")
+    gone, back = [event for event in linked.told("agent_status") if event["agent"] == "1005"][-2:]
+    before = [event["at"] for event in linked.told("switch_seen") if event["run"] != linked.run()]
+    assert (gone["status"], gone["reason"], gone["at"]) == ("Logged Out", "switch-gone", before[-1])
+    assert back["at"] > gone["at"] and linked.told("switch_seen")[-1]["run"] == linked.run()
+    assert [event["agent"] for event in linked.told("agent_status") if event["reason"] == "switch-gone"] == ["1005"]
 
 
 # -- the command -----------------------------------------------------------------------------------------------------

@@ -258,6 +258,7 @@ def test_what_is_too_old_goes(full: Centre, monkeypatch: pytest.MonkeyPatch) -> 
         "agent_statuses": {"id": "old", "agent": "1", "switch": "main", "status": "x", "at": 1.0},
         "agent_sessions": {"id": "old", "agent": "1", "switch": "main", "started_at": 1.0, "ended_at": 2.0},
         "agent_breaks": {"id": "old", "agent": "1", "switch": "main", "started_at": 1.0, "ended_at": 2.0},
+        "switch_sights": {"id": "old", "switch": "main", "started_at": 1.0, "seen_at": 2.0},
         "access_log": {"id": "old", "at": 1.0, "who": "x", "what": "x"},
         "call_states": {"id": "old", "state": b"", "changed_at": 1.0},
         "quarantine": {"place": "1-0", "event": b"", "error": "x", "at": 1.0},

@@ -107,6 +107,39 @@ def test_who_is_still_there_and_still_talks_has_done_so_until_now(database: Data
         "idle_s": 100.0, "occupancy": 0.8333, "answered": 1, "missed": 0, "average_talk_s": None},)
 
 
+def test_who_can_no_longer_be_seen_was_there_until_the_last_moment_that_is_known(database: Database) -> None:
+    """Now it is 13:00. Switch `main` was seen until 09:50, `two` is seen still, `gone` never was."""
+    talk, there = _talk("a1", "1004", NINE + 2700, None), _talk("a2", "1005", NINE + 3600, None)
+    _write(
+        database, interactions=[talk[0], there[0]],
+        queue_stays=[talk[1] | {"switch": "main"}, there[1] | {"switch": "two"}],
+        switch_sights=[
+            {"id": "main:1", "switch": "main", "started_at": NINE - 7200, "seen_at": NINE + 600},
+            {"id": "main:2", "switch": "main", "started_at": NINE + 900, "seen_at": NINE + 3000},
+            {"id": "two:1", "switch": "two", "started_at": NINE - 7200, "seen_at": NINE + 4 * 3600 - 70}],
+        agent_statuses=[
+            {"id": "g1", "agent": "1001", "switch": "gone", "status": "Available", "at": NINE + 60},
+            {"id": "g2", "agent": "1001", "switch": "gone", "status": "On Break", "at": NINE + 360}],
+        agent_sessions=[
+            {"id": "s1", "agent": "1004", "switch": "main", "started_at": NINE, "ended_at": None},
+            {"id": "s2", "agent": "1005", "switch": "two", "started_at": NINE + 1800, "ended_at": None},
+            {"id": "g1", "agent": "1001", "switch": "gone", "started_at": NINE + 60, "ended_at": None}],
+        agent_breaks=[
+            {"id": "b1", "session_id": "s1", "agent": "1004", "switch": "main", "reason": "lunch",
+             "started_at": NINE + 1200, "ended_at": NINE + 1800},
+            {"id": "b2", "session_id": "s2", "agent": "1005", "switch": "two", "reason": "lunch",
+             "started_at": NINE + 5400, "ended_at": None}])
+    found = {row["agent"]: row for row in reports.report(
+        database, "agents", _query(by=("agent",), now=NINE + 4 * 3600)).rows}
+    # 1004: from 09:00 to 09:50, though the link was away from 09:10 to 09:15; talks from 09:45 to 09:50; break 600 s.
+    # 1005: from 09:30 to 11:00, when the period ends; talks from 10:00 on, in the break too. 1001: 09:01 to 09:06.
+    assert {agent: (row["logged_in_s"], row["talk_s"], row["break_s"]) for agent, row in found.items()
+            if row["logged_in_s"]} == {
+        "1004": (3000.0, 300.0, 600.0), "1005": (5400.0, 3600.0, 0), "1001": (300.0, 0, 0)}
+    breaks = reports.report(database, "breaks", _query(by=("agent",), now=NINE + 4 * 3600)).rows
+    assert [(row["agent"], row["break_s"]) for row in breaks] == [("1004", 600.0), ("1005", 0)]
+
+
 def test_attempts_of_agents_are_talks_once(database: Database) -> None:
     # An attempt that a queue brought (its talk is the end of the stay's), and one that somebody wrote down.
     talk = _talk("a1", "1001", NINE + 100, 300)

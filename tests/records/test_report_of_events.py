@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -95,6 +96,23 @@ def test_calls_that_came_in(centre: Database) -> None:
     assert (speed["average_answer_s"], speed["longest_answer_s"]) == (20.0, 30.0)
     assert reports.report(centre, "service-level", QUERY).total["service_level"] == 0.6667
     assert reports.report(centre, "abandonment", QUERY).total["median_patience_s"] == 50.0
+
+
+def test_a_switch_that_vanished(centre: Database) -> None:
+    """1005 was there until 09:27, when the switch was seen last: the talk since 09:25 was 120 s long by then."""
+    def seen(since: float, at: float) -> dict[str, Any]:
+        return {"type": "switch_seen", "id": f"x:{at}", "at": NINE + at, "since": NINE + since, "run": "x",
+                "switch": "main"}
+
+    told = [seen(-900, -600), seen(-900, 1620), seen(-900, 300), seen(-1000, -950)]
+    for events in ([*told, *told], told[:1]):  # in any order, and twice
+        centre.write(lambda connection, events=events: write_events(
+            connection, [Given(f"{place}-1", event) for place, event in enumerate(events)], str))
+    query = _by("agent")
+    for now, logged_in_s, talk_s in ((1800, 1800.0, 500.0), (1801, 1620.0, 320.0), (90_000, 1620.0, 320.0)):
+        found = {row["agent"]: row for row in reports.report(
+            centre, "agents", replace(query, now=NINE + now - 0.5)).rows}
+        assert (found["1005"]["logged_in_s"], found["1005"]["talk_s"]) == pytest.approx((logged_in_s, talk_s), abs=0.6)
 
 
 def test_stays_in_queues(centre: Database) -> None:

@@ -41,6 +41,7 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
              "secrets": [{"name": "erasures", "value": "x"}]},
     "0006": {"agent_sessions": [{"id": "s1", "agent": "1001", "switch": "main", "started_at": 1.0, "ended_at": 2.0},
                                 {"id": "s2", "agent": "1001", "switch": "main", "started_at": 3.0, "ended_at": None}]},
+    "0007": {"switch_sights": [{"id": "main:1", "switch": "main", "run": "x", "started_at": 1.0, "seen_at": 2.0}]},
 }
 
 

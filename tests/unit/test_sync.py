@@ -57,8 +57,8 @@ class Desk:
             name, lambda: self.rules, self.memory, self.events.append, now=lambda: self.now,
         )
 
-    def look(self) -> list[Difference]:
-        return list(self.reconciler.look(self.switch, self.switch.seen()).differences)
+    def look(self, gap_from: datetime | None = None) -> list[Difference]:
+        return list(self.reconciler.look(self.switch, self.switch.seen(), gap_from).differences)
 
     def settle(self) -> None:
         """As many looks as it takes to be certain of what may be passing."""
@@ -533,6 +533,48 @@ def test_a_status_that_the_switch_lost_by_being_started_anew_is_set_again(desk: 
     assert desk.switch.agents["1004"].status == "On Break"
     assert [(event["type"], event.get("reason")) for event in desk.events] == [
         ("agent_status", "lunch"), ("switch_healed", None)]
+
+
+def test_who_was_logged_in_was_so_until_the_run_before_was_last_seen(desk: Desk) -> None:
+    """And is so again from now on, whether the switch has to be told or not."""
+    seen_at = desk.now - timedelta(hours=3)
+    desk.memory.known |= {
+        "1004": RememberedStatus("Available", "", seen_at - timedelta(hours=1)),
+        "1005": RememberedStatus("On Break", "lunch", seen_at + timedelta(seconds=2)),
+        "1006": RememberedStatus("Logged Out", "", seen_at)}
+    desk.switch.agents["1004"] = replace(desk.switch.agents["1004"], status="Available", registered=True)
+    desk.switch.core_uuid = "another"
+    desk.look(seen_at)
+    told = {(event["agent"], event["status"]): event["at"] for event in desk.events if event["type"] == "agent_status"}
+    assert told == {
+        ("1004", "Logged Out"): seen_at.timestamp(), ("1004", "Available"): desk.now.timestamp(),
+        ("1005", "Logged Out"): seen_at.timestamp() + 2, ("1005", "On Break"): desk.now.timestamp()}
+    assert desk.memory.known["1004"].status == "Available", "it is remembered as it was"
+
+
+@pytest.mark.parametrize(("said_s", "told_s"), [(-600, -600), (-90_000, -3600), (None, 0), (5, 0)])
+def test_what_changed_while_nobody_looked_has_the_time_that_the_switch_says(
+    desk: Desk, said_s: float | None, told_s: float,
+) -> None:
+    """Not one before the last look, nor one to come."""
+    desk.look()
+    desk.memory.known["1004"] = RememberedStatus("Available", "", desk.now - timedelta(hours=2))
+    at = None if said_s is None else desk.now + timedelta(seconds=said_s)
+    desk.switch.agents["1004"] = replace(desk.switch.agents["1004"], status="Logged Out", status_at=at)
+    desk.look(desk.now - timedelta(hours=1))
+    assert [(event["agent"], event["status"], event["at"]) for event in desk.events
+            if event["type"] == "agent_status"] == [
+        ("1004", "Logged Out", (desk.now + timedelta(seconds=told_s)).timestamp())]
+
+
+def test_who_is_taken_off_the_switch_is_logged_out_there(desk: Desk) -> None:
+    desk.look()
+    desk.memory.known["9001"] = RememberedStatus("Available", "", desk.now)
+    desk.switch.agents["9001"] = replace(desk.switch.agents["1004"], id="9001", status="Available")
+    desk.settle()
+    assert "9001" not in desk.switch.agents
+    assert [(event["agent"], event["status"], event["reason"]) for event in desk.events
+            if event["type"] == "agent_status"] == [("9001", "Logged Out", "removed")]
 
 
 # -- at random -------------------------------------------------------------------------------------------------------
