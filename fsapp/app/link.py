@@ -49,6 +49,7 @@ __all__ = ["LinkProcess"]
 _PATIENT_S = 2.0  # nobody on the line waits for what the link asks Redis
 _AGAIN_S = 0.5
 _STOP_S = 1.0
+_SETTLE_S = 1.0
 _OF_DRAIN = 0.9  # the process has to end within drain_s
 _log = get_logger("link")
 
@@ -99,7 +100,7 @@ class LinkProcess:
         if not self._take_lease():
             return
         writer = FloorWriter(self._client, self._switch, self._lease.token)
-        self._kept = KeptFloor(writer, self._lease, self._failed)
+        self._kept = KeptFloor(writer, self._lease, self._failed, self._settle)
         self._events.start()
         floor = read_floor(self._client, self._switch)
         self.watch = Watch(
@@ -213,6 +214,11 @@ class LinkProcess:
         _log.info("rules_in_force", version=loaded.version)
         if self.watch is not None:
             self.watch.ask_for_sync("rules")
+
+    def _settle(self) -> None:
+        """Until what follows from the facts told so far is written, and they are."""
+        for part in (self._talks, self._task_keeping, self._events):
+            part.settle(_SETTLE_S)
 
     def _tell(self, fact: dict[str, Any]) -> None:
         self._hand_over(fact)

@@ -3,7 +3,7 @@
 How a call ended, `outcome`, the first of these that is so:
 
     unreached   a customer we called was not reached
-    answered    an agent talked to the caller          abandoned    hung up while waiting in a queue
+    answered    an agent talked to the caller          abandoned    hung up while waiting in a queue, or between two
     refused     the number is not ours                 transferred  a flow gave the call to somebody outside
     closed      everything was closed                  flow         a flow ended it, or a queue's key
     voicemail   the caller left a message              hung-up      the caller was gone before any of this
@@ -147,7 +147,10 @@ def _outcome(state: State, legs: list[State], stays: tuple[Row, ...], answered: 
         return "abandoned"
     if end == "hangup" or state.get("key", {}).get("end") == "hangup":
         return "flow"
-    return "hung-up" if (hung.get("cause") or "") in _BY_CALLER else "failed"
+    if (hung.get("cause") or "") not in _BY_CALLER:
+        return "failed"
+    # One wait was over and the next had not begun: who is gone then has given up like any other who waits.
+    return "abandoned" if stays and stays[-1]["reason"] != "EXIT_WITH_KEY" else "hung-up"
 
 
 def _stay_row(call: str, member: str, stay: State) -> Row:

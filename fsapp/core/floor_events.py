@@ -32,7 +32,7 @@ class FloorEvent:
 
     `id`: unique for ever, the same whenever the same event is read. `call`: the uuid of the leg it is about (for
     callcenter events the caller's), `other` that of the leg it talks to, `agent_call` the agent's own. `value`: the new
-    status, state or contact. `hung_up`: the leg has hung up already.
+    status, state or contact. `hung_up`: the leg has hung up already. `talk_at`: when the agent picked up.
     """
 
     kind: str
@@ -56,6 +56,7 @@ class FloorEvent:
     joined_at: datetime | None = None
     created_at: datetime | None = None
     answered_at: datetime | None = None
+    talk_at: datetime | None = None
     base_score: int = 0
     file: str = ""
     seconds: int = 0
@@ -237,8 +238,10 @@ def _talk_ended(seen: Seen, event: FloorEvent) -> Changes:
     agent = seen.agents.get(event.agent)
     member = seen.members.get(event.member)
     if event.bridged:
-        unknown = SeenMember(event.member, event.queue, event.call, event.number, event.name)
-        fact = facts.talked(seen, member or unknown, event.agent, event.at, event.agent_call)
+        # Where it began in a gap, the event says when.
+        member = member or SeenMember(event.member, event.queue, event.call, event.number, event.name, event.joined_at)
+        member = replace(member, answered_at=member.answered_at or event.talk_at)
+        fact = facts.talked(seen, member, event.agent, event.at, event.agent_call)
         return Changes(agents={} if agent is None else {agent.id: _rested(agent, event.at)}, facts=(fact,))
     agents = {} if agent is None else {agent.id: replace(agent, call="")}
     if member is None or member.state != MemberState.TRYING:

@@ -173,6 +173,8 @@ class _Offer:
         channel.wake()
         if self._answered:
             self._until_over(leg, reaction)
+            self._switch.publish(
+                "talk_ended", channel, queue=self._queue.name, member=member.uuid, agent=agent.name)
         else:
             leg.hangup("ORIGINATOR_CANCEL", "caller")
             leg.finish()

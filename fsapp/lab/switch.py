@@ -61,8 +61,8 @@ class Switch:
     call_started; decided real_s (real seconds the app took); queue_joined queue, member, base_score, joined_at,
     call_class, reason, waiting; moved source, target;
     offered queue, member, agent, waiting; not_answered queue, member, agent, cause, waits; answered queue, member,
-    agent; left queue, member, reason; ended outcome (answered, abandoned, refused, cut, lost), cause, why, waited_s,
-    call_class; and for an outcome `lost` also lost.
+    agent; talk_ended queue, member, agent; left queue, member, reason; ended outcome (answered, abandoned, refused,
+    cut, lost), cause, why, waited_s, call_class; and for an outcome `lost` also lost.
     """
 
     def __init__(

@@ -22,6 +22,7 @@ __all__ = ["Backlog", "Stays"]
 
 _AGAIN_S = 0.5
 _IDLE_S = 60.0
+_LONG_S = 60.0
 _MOST = 10_000
 _CARRIED = (
     "number", "class", "decision", "campaign", "stage", "line", "contact", "direction", "called", "language", "task",
@@ -71,17 +72,31 @@ class Backlog:
         self._take = take
         self._rules = rules
         self._facts: deque[dict[str, Any]] = deque()
+        self._held_since = 0.0
         self._wake = Event()
+        self._put = 0
+        self._stepped = Event()
         self._stopping = Event()
         self._greenlet = spawn(self._run, name=name)
 
     def put(self, fact: dict[str, Any]) -> None:
         """Returns at once."""
         self._facts.append(fact)
+        self._put += 1
         while len(self._facts) > _MOST:
             self._facts.popleft()
             _log.error("fact_forgotten", of=self._name, advice="Redis has been away for long")
         self._wake.set()
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all that was put before is done with; whether it is. For what is held for long nobody waits."""
+        if self._stopping.is_set() or (self.fault and time.monotonic() - self._held_since > _LONG_S):
+            return False
+        put, deadline = self._put, time.monotonic() + timeout_s
+        while self._put - len(self._facts) < put:
+            if not self._stepped.wait(max(0.0, deadline - time.monotonic())):
+                return False
+        return True
 
     def stop(self, timeout_s: float = 1.0) -> None:
         """Take what is in hand, for so long at most."""
@@ -103,7 +118,8 @@ class Backlog:
                 self._wake.wait(_IDLE_S)
             self._wake.clear()
             while self._facts and not self._stopping.is_set() and self._take_next():
-                pass
+                stepped, self._stepped = self._stepped, Event()
+                stepped.set()
 
     def _take_next(self) -> bool:
         """Whether the oldest fact is done with."""
@@ -117,6 +133,7 @@ class Backlog:
         except StateError as error:
             if not self.fault:
                 _log.error("facts_held", of=self._name, error=str(error), meanwhile="they are kept until Redis is back")
+                self._held_since = time.monotonic()
             self.fault = str(error)
             return False
         except Exception:  # noqa: BLE001  one fact that nobody foresaw must not hold up the others

@@ -1,6 +1,9 @@
 """The floor's way into Redis: the newest picture is kept until Redis has it. The switch's events never wait for it.
 
 While Redis is away only the newest picture counts; it is written whole when Redis is back. Also keeps the lease.
+
+A picture is written after the facts that led to it: should we be killed in between, who comes next finds them once more
+by comparing, and tells them twice, which is once. The other way round nobody would ever tell them.
 """
 
 from __future__ import annotations
@@ -30,13 +33,20 @@ _log = get_logger("link")
 
 
 class KeptFloor:
-    """A Picture. `lost` is called with what to say when another process has taken the lease."""
+    """A Picture. `lost` is called with what to say when another process has taken the lease.
 
-    def __init__(self, writer: FloorWriter, lease: Lease, lost: Callable[[StateRefused], None]) -> None:
+    `told` waits, for a while at most, until the facts that were told so far are written.
+    """
+
+    def __init__(
+        self, writer: FloorWriter, lease: Lease, lost: Callable[[StateRefused], None],
+        told: Callable[[], object] = lambda: None,
+    ) -> None:
         self.fault = ""
         self._writer = writer
         self._lease = lease
         self._lost = lost
+        self._told = told
         self._seen: Seen | None = None
         self._up = False
         self._synced_at = self._heard_at = datetime.now(UTC)
@@ -118,14 +128,18 @@ class KeptFloor:
     def _write(self) -> None:
         if self._seen is None:
             return
-        changes, heard = self._pending, self._heard
+        changes, heard, seen, synced_at = self._pending, self._heard, self._seen, self._synced_at
         self._pending, self._heard = NOTHING, False
         ours = True
         if self._whole:
             self._whole = False
-            ours = self._writer.whole(self._seen, self._synced_at)
+            self._told()
+            ours = self._writer.whole(seen, synced_at)
         elif heard:
-            ours = self._writer.change(changes, self._heard_at)
+            heard_at = self._heard_at
+            if changes != NOTHING:
+                self._told()
+            ours = self._writer.change(changes, heard_at)
         if self._down and ours:
             self._down = False
             ours = self._writer.down()

@@ -46,6 +46,10 @@ class Talks:
         if found["type"] != "call_answered":
             self._backlog.put(found)
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all that was heard is written; whether it is."""
+        return self._backlog.settle(timeout_s)
+
     def stop(self, timeout_s: float = 1.0) -> None:
         """Write what is in hand, for so long at most."""
         self._backlog.stop(timeout_s)

@@ -68,6 +68,10 @@ class TaskKeeping:
         if found["type"] in _TAKEN:
             self._backlog.put(found)
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all that was heard is written; whether it is."""
+        return self._backlog.settle(timeout_s)
+
     def stop(self, timeout_s: float = _STOP_S) -> None:
         """Take what is in hand, for so long at most."""
         self._stopping.set()

@@ -170,6 +170,16 @@ class EventWriter:
             self._wake.set()
         self._bound()
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until Redis has all that was handed over before; whether it has."""
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
+            written = self._written
+            self._wake.set()
+            if written.wait(left) and (self._up or not self._queue):
+                return True
+        return False
+
     def close(self, timeout: float) -> None:
         """Write what is in hand, for at most `timeout` seconds; what is left then is lost, counted and logged."""
         deadline = time.monotonic() + timeout

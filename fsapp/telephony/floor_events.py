@@ -91,7 +91,8 @@ def _callcenter_event(message: Message) -> FloorEvent:
         value=said.get("Agent-Status") or said.get("Agent-State") or said.get("Agent-Contact") or said.get("Cause", ""),
         cause=said.get("Hangup-Cause", ""), reason=said.get("Cancel-Reason", ""),
         bridged=said.get("Agent-Bridged", "true") == "true", number=clean_number(said.get("Member-CID-Number", "")),
-        name=clean_name(said.get("Member-CID-Name", "")), joined_at=_from_s(joined), **own,
+        name=clean_name(said.get("Member-CID-Name", "")), joined_at=_from_s(joined),
+        talk_at=_from_s(said.get("Agent-Answered-Time")), **own,
     )
 
 

@@ -179,12 +179,13 @@ class FlowRunner:
         return None
 
     def _record(self, talk: Talk, action: Record, arrival: Arrival, state: State) -> Said:
-        """A message is one however it ends: most callers hang up when they have said it."""
+        """A message is one however it ends: most callers hang up when they have said it.
+
+        It is told of as it begins: should we be killed meanwhile, the switch goes on recording.
+        """
         file = file_name(datetime.now(UTC), "voicemail", action.line, number_part(arrival.call.caller), arrival.uuid)
-        try:
-            talk.record(file, action.most_s)
-        finally:
-            self._event(arrival, "voicemail_left", flow=state.flow, block=state.block, line=action.line, file=file)
+        talk.record(file, action.most_s, lambda: self._event(
+            arrival, "voicemail_left", flow=state.flow, block=state.block, line=action.line, file=file))
         return Said()
 
     def _ask(self, action: Ask, arrival: Arrival, state: State) -> Answer | Failed:

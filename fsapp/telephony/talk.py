@@ -5,7 +5,7 @@ Knows no flow. A prompt that is not on the switch's disk is a tone instead, so t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from fsapp.core.visit import CONTEXT, FALLBACK_EXTENSION
@@ -96,11 +96,15 @@ class Talk:
         keys = done.get(f"variable_{_KEYS}") or ""
         return keys if keys or done.get("variable_read_result") else None
 
-    def record(self, file: str, most_s: int) -> None:
-        """Records the caller after a tone, into this file below the switch's folder of recordings, until a key."""
+    def record(self, file: str, most_s: int, begun: Callable[[], None]) -> None:
+        """Records the caller after a tone, into this file below the switch's folder of recordings, until a key.
+
+        `begun` is called when the switch has begun: from then on it records, whatever becomes of us.
+        """
         path = command.path(f"{self._recordings / file}")
         self._run("playback", _TONE, PROMPT_S)
         self._run("record_session", path, SPARE_S)  # unlike `record` it makes the folder, and a full disk ends no call
+        begun()
         ask = command.digits(["silence_stream://100"], 1, most_s * 1000, DIGIT_S * 1000, "", _KEYS)
         self._run("play_and_get_digits", ask, most_s + SPARE_S)
         self._run("stop_record_session", path, SPARE_S)

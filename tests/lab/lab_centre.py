@@ -112,8 +112,8 @@ class Centre:
         until(lambda: {"serving", "rules_in_force"} <= said().keys(), "fsapp serve is ready")
         self.listen, self.http = said()["serving"]["listen"], said()["serving"]["http"]
 
-    def switch(self, scenario: Scenario) -> Switch:
-        plan = load_dialplan(ROOT / "dialplan", {"fsapp_socket": self.listen})
+    def switch(self, scenario: Scenario, **variables: str) -> Switch:
+        plan = load_dialplan(ROOT / "dialplan", {"fsapp_socket": self.listen, **variables})
         switch = build_switch(
             Rules.from_document(self.document), scenario, plan, redis_url=self.redis.url, snapshot=self.snapshot)
         switch.start()

@@ -170,6 +170,21 @@ def test_a_message_is_kept_however_it_ends(centre: Centre, switch: Switch, end: 
     assert left(centre, call)["end"] == ("hung-up" if end == "hangup" else "hangup")
 
 
+def test_a_message_is_kept_if_serve_is_killed_meanwhile(centre: Centre, switch: Switch) -> None:
+    """The switch goes on recording, and somebody has to hear what it has recorded."""
+    call = switch.call(CALLER, FLOW_NUMBER)
+    press(call, "speak", "1")
+    press(call, "department", "5")
+    until(lambda: call.recordings.running, "it is recorded")
+    until(lambda: call.get("current_application") == "play_and_get_digits", "a key may end it")
+    [path] = call.recordings.running
+    centre.serve.kill()
+    centre.serve.wait(20)
+    call.hangup("NORMAL_CLEARING", "caller")
+    [event] = [one for one in centre.events() if one["type"] == "voicemail_left"]
+    assert path.endswith(event["file"]) and event["call"] == call.uuid
+
+
 @pytest.mark.parametrize("block", ["speak", "hello", "department", "order", "whose", "rate"])
 def test_a_hangup_at_every_block_ends_quietly(centre: Centre, switch: Switch, shop: Shop, block: str) -> None:
     asked = gevent.event.Event()

@@ -1,21 +1,27 @@
 """What must hold: everything is killed in a loop under load, and afterwards the records equal what the switch did.
 
-FSAPP_TEST_KILLS_S says for how many seconds; `scripts/kill-loop` does it for minutes.
+FSAPP_TEST_KILLS_S says for how many seconds, FSAPP_TEST_KILLS_SEED in which order and who does what;
+`scripts/kill-loop` does it for minutes.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
+from kill_callers import Callers, rules
+from kill_truth import Blind, Truth, differences
 from lab_centre import ROOT, Centre, Load, scenario
 from lab_ends import until
 from postgresql_server import PostgresServer, missing
@@ -23,6 +29,7 @@ from sqlalchemy import select
 
 from fsapp.core.clean import clean_number
 from fsapp.core.numbers import normalise
+from fsapp.core.recording import read_name
 from fsapp.errors import FsappError
 from fsapp.lab.channel import Channel
 from fsapp.lab.esl_in import EventSocket
@@ -35,37 +42,35 @@ from fsapp.state import keys
 from fsapp.state.floor import read_floor
 
 KILLS_S = float(os.environ.get("FSAPP_TEST_KILLS_S", "20"))
-SPEED = 2
-PER_S = 8
-REST_S = 1.2
+SEED = os.environ.get("FSAPP_TEST_KILLS_SEED", "7")
+PER_S = 10
 PASSWORD = "ClueCon"
+_AROUND_S = 2.0   # of a kill: a visit, and what it has to tell
 
 
 class Everything:
-    """The example centre with all of its parts as processes of their own, and a switch whose memory is the truth."""
+    """The example centre with all of its parts as processes of their own, and a switch whose memory is the truth.
+
+    Lab time is real time: what the link finds after a gap has the time at which it looked.
+    """
 
     def __init__(self, redis: Any, database: PostgresServer | None, url: str, folder: Path) -> None:
         self.redis, self.postgres, self.url, self.folder = redis, database, url, folder
-        self.cdr = folder / "json_cdr"
+        self.chance = random.Random(SEED)
+        self.cdr, self.recordings = folder / "json_cdr", folder / "recordings"
         self.cdr.mkdir()
         migrate(url)
-        self.centre = Centre(redis, folder)
+        self.centre = Centre(redis, folder, rules())
         self.centre.import_contacts(Load.contacts)
         self.centre.start_serve()
-        self.switch = self.centre.switch(scenario(speed=SPEED, busy=4))
+        self.switch = self.centre.switch(scenario(speed=1, busy=4), recordings_dir=str(self.recordings))
         self.switch.cdr = self.cdr
         self.socket = EventSocket(self.switch, ("127.0.0.1", 0), PASSWORD)
-        self.agents: dict[str, str] = {}
-        self.ended: dict[str, dict[str, Any]] = {}
-        self.switch.subscribe(self._observe)
+        self.truth = Truth()
+        self.switch.subscribe(self.truth)
+        self.killed: list[tuple[str, float, float]] = []
         self.processes = {name: self._start(name) for name in ("link", "recorder")}
-        self.load = Load(self.switch, PER_S)
-
-    def _observe(self, event: dict[str, Any]) -> None:
-        if event["event"] == "answered":
-            self.agents.setdefault(event["uuid"], event["agent"])
-        elif event["event"] == "ended":
-            self.ended[event["uuid"]] = event
+        self.callers = Callers(self.switch, PER_S, self.chance)
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("FSAPP_")} | {
@@ -77,14 +82,20 @@ class Everything:
             return subprocess.Popen(
                 [sys.executable, "-m", "fsapp", name, "--json"], cwd=ROOT, env=environ, stdout=log, stderr=log)
 
-    def kills(self) -> list[Callable[[], None]]:
-        database = [self.kill_database] if self.postgres else []
-        return [self.kill_recorder, *database, self.kill_serve, self.kill_redis, self.kill_link]
+    # Kills
 
-    def kill_recorder(self) -> None:
+    def kill_one(self, name: str) -> None:
+        began = time.time()
+        getattr(self, f"_kill_{name}")()
+        self.killed.append((name, began, time.time()))
+
+    def parts(self) -> list[str]:
+        return ["recorder", *(["database"] if self.postgres else []), "serve", "redis", "link"]
+
+    def _kill_recorder(self) -> None:
         self._again("recorder")
 
-    def kill_link(self) -> None:
+    def _kill_link(self) -> None:
         self._again("link")
 
     def _again(self, name: str) -> None:
@@ -92,23 +103,53 @@ class Everything:
         self.processes[name].wait(20)
         self.processes[name] = self._start(name)
 
-    def kill_serve(self) -> None:
+    def _kill_serve(self) -> None:
         self.centre.serve.kill()
         self.centre.serve.wait(20)
         self.centre.start_serve(self.centre.listen)
 
-    def kill_redis(self) -> None:
+    def _kill_redis(self) -> None:
         self.redis.stop()
         gevent.sleep(0.3)
         self.redis.start()
 
-    def kill_database(self) -> None:
+    def _kill_database(self) -> None:
         self.postgres.kill()
         gevent.sleep(0.3)
         self.postgres.start()
 
+    # What came of it
+
+    def blind(self) -> list[Blind]:
+        """When the link heard nothing, or was killed with what it had heard while Redis was away."""
+        lines = [json.loads(line) for line in (self.folder / "link.log").read_text().splitlines()
+                 if line.startswith("{") and '"link_up"' in line]
+        ups = [datetime.fromisoformat(one["timestamp"]).timestamp() for one in lines if one["event"] == "link_up"]
+        found = [Blind(0.0, ups[0])]
+        for name, began, _ended in self.killed:
+            if name != "link":
+                continue
+            held = [down for other, down, up in self.killed if other == "redis" and down < began < up + _AROUND_S]
+            found.append(Blind(min([began, *held]), next((up for up in ups if up > began), time.time())))
+        return found
+
+    def around(self, at: float, *names: str) -> bool:
+        """Whether one of these was killed about then."""
+        return any(name in names and began - _AROUND_S <= at <= ended + _AROUND_S
+                   for name, began, ended in self.killed)
+
+    def messages(self) -> dict[str, list[str]]:
+        """Files of messages that callers have left, by call."""
+        found: dict[str, list[str]] = {}
+        for path in self.recordings.rglob("*.wav"):
+            name = str(path.relative_to(self.recordings))
+            read = read_name(name)
+            if read is not None and read.call_class == "voicemail":
+                found.setdefault(read.call, []).append(name)
+        return found
+
     def stop(self) -> None:
-        self.load.stop()
+        self.callers.stop()
         for process in self.processes.values():
             process.kill()
             process.wait(20)
@@ -136,15 +177,6 @@ def everything(request: pytest.FixtureRequest, own_redis: Any, tmp_path: Path) -
         postgres.remove()
 
 
-def _impatient(parts: Everything, chance: random.Random) -> None:
-    """Some callers hang up, whatever is going on with them."""
-    while True:
-        gevent.sleep(0.25)
-        waiting = [call for call in parts.load.calls if not call.hangup_cause]
-        if len(waiting) > 20:
-            chance.choice(waiting).hangup("ORIGINATOR_CANCEL", "caller")
-
-
 def _recorded(parts: Everything) -> bool:
     """Whether all that is in the stream is in the memory, and the link knows that nobody is on the line any more."""
     database = Database(parts.url)
@@ -161,18 +193,17 @@ def _recorded(parts: Everything) -> bool:
 
 
 def test_the_records_are_what_the_switch_did(everything: Everything) -> None:
-    chance = random.Random(7)
-    hanging_up = gevent.spawn(_impatient, everything, chance)
-    kills = everything.kills()
     clock = gevent.get_hub().loop
-    started, place = clock.now(), 0
-    while clock.now() - started < KILLS_S or place < 2 * len(kills):
-        gevent.sleep(REST_S)
-        kills[place % len(kills)]()
-        place += 1
-    hanging_up.kill()
-    everything.load.stop()
-    everything.switch.hang_up_all("caller")
+    started, killed, parts = clock.now(), 0, everything.parts()
+    while clock.now() - started < KILLS_S or killed < 2 * len(parts):
+        everything.chance.shuffle(parts)
+        for name in parts:
+            gevent.sleep(everything.chance.uniform(0.2, 2.2))
+            everything.kill_one(name)
+            killed += 1
+    everything.callers.stop()
+    for call in everything.callers.calls:
+        call.hangup("ORIGINATOR_CANCEL", "caller")
     until(lambda: not everything.switch.calls, "everybody has left")
     with gevent.Timeout(90, AssertionError(f"not all is recorded: {everything.said()}")):
         while not _recorded(everything):
@@ -181,45 +212,107 @@ def test_the_records_are_what_the_switch_did(everything: Everything) -> None:
     database = Database(everything.url)
     region = everything.centre.rules.current().rules().region
     keeper = Keeper(database, lambda raw: normalise(clean_number(raw), region).key or raw)
-    before = _interactions(database)
+    before = {row["id"]: row for row in _rows(database, schema.interactions)}
     found = reconcile(everything.cdr, database, keeper, "main")
-    assert found.bad == {} and found.calls == len(everything.load.calls)
+    assert found.bad == {} and found.calls == len(everything.callers.calls)
     again = reconcile(everything.cdr, database, keeper, "main")
     assert (again.added, again.completed) == ([], [])
-    rows = _interactions(database)
-    quarantined = keeper.quarantined()
+    rows = {name: _rows(database, table) for name, table in schema.METADATA.tables.items()}
     database.close()
 
-    truth = {call.uuid: _truth(everything, call) for call in everything.load.calls}
-    assert rows.keys() == truth.keys()
-    wrong = [(uuid, {name: (value, rows[uuid][name]) for name, value in what.items() if rows[uuid][name] != value})
-             for uuid, what in truth.items() if any(rows[uuid][name] != value for name, value in what.items())]
-    assert not wrong, f"{len(wrong)} of {len(truth)}: {wrong[:3]}"
-    assert quarantined == 0
-    outcomes = Counter(what["outcome"] for what in truth.values())
-    assert outcomes["answered"] > 5 and outcomes["abandoned"] > 5, outcomes
+    interactions = {row["id"]: row for row in rows["interactions"]}
+    calls = {call.uuid: call for call in everything.callers.calls}
+    assert interactions.keys() == calls.keys() == everything.truth.calls.keys()
+    messages, blind = everything.messages(), everything.blind()
+    decided: dict[str, list[Any]] = {}
+    for row in sorted(rows["decisions"], key=lambda row: row["at"]):
+        decided.setdefault(row["interaction_id"], []).append(row)
+    hung = {row["interaction_id"] for row in rows["flow_ends"] if row["end"] == "hangup"}
+    wrong = []
+    for uuid, call in calls.items():
+        wrong += [f"{uuid}: {what}" for what in _wrong(
+            everything, call, interactions[uuid], decided.get(uuid, []), bool(messages.get(uuid)), uuid in hung)]
+    wrong += differences(everything.truth.calls, rows["queue_stays"], rows["offers"], blind)
+    wrong += _of_flows(everything, rows, messages)
+    assert not wrong, "\n".join([f"{len(wrong)} differences in {len(calls)} calls:", *wrong[:20]])
+    assert rows["quarantine"] == []
+    outcomes = Counter(row["outcome"] for row in interactions.values())
+    assert all(outcomes[name] > 2 for name in ("answered", "abandoned", "voicemail", "flow")), outcomes
     unknown = [uuid for uuid, row in before.items() if row["ended_at"] is None]
-    print(f"{len(truth)} calls, {dict(outcomes)}, {place} kills; from the switch's records: {len(found.added)} added, "
-          f"{len(found.completed)} completed; {len(unknown)} had no end before")
+    print(f"\nseed {SEED}: {len(calls)} calls, {dict(outcomes)}, {killed} kills, {len(rows['queue_stays'])} stays, "
+          f"{len(rows['offers'])} offers, {len(rows['voicemails'])} messages, {len(rows['surveys'])} answers; from the "
+          f"switch's records: {len(found.added)} added, {len(found.completed)} completed; "
+          f"{len(unknown)} had no end before")
 
 
-def _interactions(database: Database) -> dict[str, dict[str, Any]]:
-    query = select(schema.interactions)
-    return {row["id"]: dict(row) for row in database.read(
-        lambda connection: connection.execute(query).mappings().all())}
+def _rows(database: Database, table: Any) -> list[dict[str, Any]]:
+    return database.read(lambda connection: [dict(row) for row in connection.execute(select(table)).mappings()])
 
 
-def _truth(parts: Everything, call: Channel) -> dict[str, Any]:
-    """What the switch knows of a call, in the columns of its interaction."""
-    outcome = parts.ended[call.uuid]["outcome"]
-    if call.joined_at is None:
-        outcome = "hung-up" if call.hangup_cause in ("ORIGINATOR_CANCEL", "NORMAL_CLEARING") else "failed"
-    known = {
-        "number": call.first_profile.caller_id_number, "outcome": outcome, "agent": parts.agents.get(call.uuid),
-        "call_class": call.variables.get("fsapp_class"), "cause": call.hangup_cause,
+def _wrong(
+    parts: Everything, call: Channel, row: dict[str, Any], decisions: list[dict[str, Any]], message: bool,
+    flow_ended: bool,
+) -> Iterator[str]:
+    """In which columns an interaction is not what the switch did with the call."""
+    did = parts.truth.calls[call.uuid]
+    talk, last = did.talk, did.last
+    known: dict[str, tuple[Any, ...]] = {
+        "number": (call.first_profile.caller_id_number,), "cause": (call.hangup_cause,), "direction": ("inbound",),
+        "agent": (talk.agent if talk else None,), "outcome": _outcomes(parts, call, message, flow_ended),
+        "called": (call.first_profile.destination_number,),
     }
-    if known["call_class"] is None:
-        del known["call_class"]  # decided, and gone before the switch was told
-    if call.variables.get("cc_queue"):
-        known["queue"] = call.variables["cc_queue"]
-    return known
+    told = call.variables.get("fsapp_class")
+    # Decided, and gone before the switch was told: then only what has decided knows.
+    known["call_class"] = (told,) if told else (None, *(one["call_class"] for one in decisions[:1]))
+    if last is not None:
+        known["queue"] = ((talk or last).queue,)
+    for name, values in known.items():
+        if row[name] not in values:
+            yield f"{name} is {row[name]!r} instead of {values}"
+    times: dict[str, float | None] = {
+        "started_at": did.started_at, "ended_at": did.ended_at, "answered_at": talk and talk.answered_at}
+    for name, at in times.items():
+        if (at is None) != (row[name] is None) or (at is not None and abs(row[name] - at) > 1.6):
+            yield f"{name} is {row[name]} instead of {at}"
+    decision = call.variables.get("fsapp_decision")
+    if decision and last is not None and decision not in {one["id"] for one in decisions} and not parts.around(
+            last.joined_at, "serve", "redis"):
+        yield f"decision {decision} is not there, of {last}"
+
+
+def _outcomes(parts: Everything, call: Channel, message: bool, flow_ended: bool) -> tuple[str, ...]:
+    did = parts.truth.calls[call.uuid]
+    if did.talk is not None:
+        return ("answered",)
+    if message:
+        return ("voicemail",)
+    if did.last is not None:
+        return ("abandoned",)
+    if call.end == "hangup" and call.variables.get("fsapp_flow"):
+        # What has ended the flow was killed with the word of it still to be told.
+        return ("flow", "hung-up") if parts.around(did.ended_at, "serve", "redis") else ("flow",)
+    gone = call.hangup_cause in ("ORIGINATOR_CANCEL", "NORMAL_CLEARING")
+    if flow_ended:
+        return ("flow",)  # in the moment in which the caller hung up as well
+    # A message that was to begin, and did not any more.
+    return ("hung-up" if gone else "failed", *(["voicemail"] if parts.callers.was_at(call, "mail") else []))
+
+
+def _of_flows(parts: Everything, rows: dict[str, Any], messages: dict[str, list[str]]) -> Iterator[str]:
+    """Messages and answers: each file has one row, each answer that was taken one, and nothing else has."""
+    files = Counter(row["file"] for row in rows["voicemails"])
+    there = {file for some in messages.values() for file in some}
+    yield from (f"{file}: {files[file]} rows of a message" for file in there if files[file] != 1)
+    for row in rows["voicemails"]:
+        if row["file"] not in there and not parts.callers.was_at(parts.callers.by_uuid[row["interaction_id"]], "mail"):
+            yield f"a message that was none: {row}"
+    answers: dict[str, list[str]] = {}
+    for row in rows["surveys"]:
+        answers.setdefault(row["interaction_id"], []).append(row["value"])
+    for uuid, keys_ in answers.items():
+        if len(keys_) > len(parts.callers.answers.get(uuid, ())) or set(keys_) - set(parts.callers.answers[uuid]):
+            yield f"{uuid}: answers {keys_} instead of {parts.callers.answers.get(uuid)}"
+    for uuid, pressed in parts.callers.answers.items():
+        ended_at = parts.truth.calls[uuid].ended_at
+        if uuid not in answers and not parts.around(ended_at, "serve", "redis"):
+            yield f"{uuid}: no answer of {pressed}"

@@ -64,6 +64,15 @@ def test_an_answered_call() -> None:
     assert answered["waited_s"] >= 0
 
 
+def test_the_end_of_a_talk_says_when_it_began() -> None:
+    """So a link that came later tells of it with its length: as whole seconds, as mod_callcenter counts."""
+    events = told("queue-answered")
+    lengths = [fact["talked_s"] for fact in play(events)[1] if fact["type"] == "talk_ended"]
+    late = [fact["talked_s"] for fact in play([event for event in events if event.kind == "bridge-agent-end"])[1]]
+    assert lengths and len(late) == len(lengths)
+    assert all(abs(one - other) <= 1 for one, other in zip(lengths, late, strict=True))
+
+
 def test_a_dialled_call_that_is_queued_and_talks() -> None:
     _, facts = play(told("dialer-answered-call"))
     assert [fact["type"] for fact in facts if fact["type"].startswith("call_")][:1] == ["call_answered"]

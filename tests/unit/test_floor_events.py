@@ -132,6 +132,12 @@ def test_who_gives_up_and_who_is_moved_on() -> None:
         assert (facts[-1]["type"], facts[-1]["reason"], facts[-1]["waited_s"]) == (type_, reason, 20.0)
 
 
+def test_a_talk_whose_beginning_nobody_heard_has_its_length() -> None:
+    """mod_callcenter says at its end when it began."""
+    _, [fact] = play(EMPTY, (event("bridge-agent-end", 30, **MEMBER, **AGENT, talk_at=AT + timedelta(seconds=12)),))
+    assert (fact["type"], fact["agent"], fact["talked_s"]) == ("talk_ended", "1004", 18.0)
+
+
 def test_a_bridge_that_failed() -> None:
     failed = event("bridge-agent-end", 13, **MEMBER, **AGENT, bridged=False)
     there, _ = play(EMPTY, (*STORY[:8], failed))
