@@ -19,7 +19,7 @@ from fsapp.spawn import spawn
 from fsapp.state import snapshot
 from fsapp.state.askers import Askers
 from fsapp.state.batch import EventWriter, FactsReader, RulesWatcher
-from fsapp.state.connection import check, connect
+from fsapp.state.connection import check, connect, write_probe
 from fsapp.state.erased import Erased
 from fsapp.state.rules import RulesStore, RulesVersion
 from fsapp.state.store import Store
@@ -32,6 +32,8 @@ from fsapp.telephony.server import Server
 __all__ = ["Serve"]
 
 _log = get_logger("serve")
+_SILENT = "Redis does not answer: calls are decided without contacts"
+_HELD = "meanwhile events wait here, and no callback is noted"
 
 
 class RulesInForce:
@@ -147,8 +149,15 @@ class Serve:
         faults = []
         if self._in_force.rules is None:
             faults.append("no rules are loaded: run `fsapp rules load`")
-        if not self._facts.up:
-            faults.append("Redis does not answer: calls are decided without contacts")
+        silent = not self._facts.up
+        try:
+            write_probe(self._client)
+        except StateUnavailable:
+            silent = True
+        except StateRefused as error:
+            faults.append(f"{error}; {_HELD}")
+        if silent:
+            faults.append(_SILENT)
         return faults
 
 

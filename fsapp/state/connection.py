@@ -26,7 +26,7 @@ from fsapp.errors import StateError, StateRefused, StateUnavailable
 from fsapp.log import get_logger
 from fsapp.state import keys
 
-__all__ = ["OLDEST", "PATIENT_S", "Address", "address", "check", "connect", "redis_faults", "translate"]
+__all__ = ["OLDEST", "PATIENT_S", "Address", "address", "check", "connect", "redis_faults", "translate", "write_probe"]
 
 OLDEST = (6, 2)
 PATIENT_S = 30.0
@@ -88,6 +88,8 @@ def translate(error: RedisError, where: str = "") -> StateError:
         return StateRefused(f"{at} is a read-only replica: set FSAPP_REDIS_URL to its primary")
     if "MISCONF" in text:
         return StateRefused(f"{at} cannot save to its disk and takes no writes: mend its disk, see the log of Redis")
+    if "NOREPLICAS" in text:
+        return StateRefused(f"{at} takes no writes without its replicas (min-replicas-to-write): start them")
     if isinstance(error, NoPermissionError) or "NOPERM" in text:
         return StateRefused(f"{at} does not permit this user what fsapp needs: see its ACL")
     return StateRefused(f"{at} refuses: {' '.join(text.split())[:200]}")
@@ -102,13 +104,19 @@ def redis_faults(client: redis.Redis) -> Iterator[None]:
         raise translate(error, address(client)) from error
 
 
+def write_probe(client: redis.Redis) -> None:
+    """Whether Redis takes writes; StateUnavailable or StateRefused with one line if not."""
+    with redis_faults(client):
+        client.set(keys.PROBE, b"", ex=keys.PROBE_S)
+
+
 def check(client: redis.Redis) -> None:
     """Whether Redis answers, is new enough and takes writes; StateUnavailable or StateRefused with one line if not."""
     with redis_faults(client):
         version = str(client.info("server")["redis_version"])
         if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
             raise StateRefused(f"Redis at {address(client)} is version {version}, fsapp needs 6.2 or newer")
-        client.set(keys.PROBE, b"", ex=keys.PROBE_S)
+        write_probe(client)
         memory = client.info("memory")
         if memory.get("maxmemory") and memory.get("maxmemory_policy") != "noeviction":
             _log.warning("redis_may_evict", policy=memory["maxmemory_policy"], do="set maxmemory-policy noeviction")

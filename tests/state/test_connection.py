@@ -88,6 +88,7 @@ def test_somebody_who_never_answers():
     (NEW | {"SET": b"-READONLY You can't write against a read only replica.\r\n"}, "read-only replica"),
     (NEW | {"SET": b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"}, "is full: raise its maxmemory"),
     (NEW | {"SET": b"-MISCONF Redis is configured to save RDB snapshots, but cannot.\r\n"}, "disk"),
+    (NEW | {"SET": b"-NOREPLICAS Not enough good replicas to write.\r\n"}, "without its replicas"),
     (NEW | {"SET": b"-NOPERM this user has no permissions\r\n"}, "ACL"),
     ({"INFO": b"-NOAUTH Authentication required.\r\n"}, "refuses the password"),
     ({"INFO": b"-LOADING Redis is loading the dataset in memory\r\n"}, "is still loading"),
