@@ -1,4 +1,4 @@
-"""Which calls, callers and tiers each agent of a switch has, found once for all of them. Judges nothing. Pure."""
+"""Which calls, callers and tiers each agent of a switch has, and which members are nobody. Judges nothing. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from datetime import datetime, timedelta
 
 from fsapp.core.floor import AgentState, MemberState, Seen, SeenAgent, SeenMember, SeenTier
 
-__all__ = ["BUSY", "RINGING_S", "Evidence"]
+__all__ = ["BUSY", "FRESH_S", "RINGING_S", "Evidence", "is_ghost"]
 
 BUSY = frozenset({AgentState.RECEIVING, AgentState.RESERVED, AgentState.TALKING})
 # No phone rings longer: agent-originate-timeout is 60 s, and an announcement to the agent counts as ringing.
 RINGING_S = 120
+FRESH_S = 5  # the switch's table of calls is behind that of the queues' members by less
 _ALL_RING = frozenset({"ring-all", "ring-progressively"})
+
+
+def is_ghost(member: SeenMember, seen: Seen, now: datetime) -> bool:
+    """Whether a member is a row of a caller who is no longer there: no call of the switch's is his."""
+    return (
+        member.state != MemberState.ABANDONED and member.call != "" and member.call not in seen.calls
+        and (member.joined_at is None or now - member.joined_at > timedelta(seconds=FRESH_S))
+    )
 
 
 class Evidence:

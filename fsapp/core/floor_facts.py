@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from fsapp.core.evidence import is_ghost
 from fsapp.core.floor import MemberState, Seen, SeenCall, SeenMember
 from fsapp.core.placeholder import Side, side_of
 
@@ -32,13 +33,16 @@ def recovered(before: Seen, after: Seen, at: datetime) -> tuple[Fact, ...]:
 def _recovered(before: Seen, after: Seen, at: datetime) -> Iterator[Fact]:
     for uuid, member in after.members.items():
         known = before.members.get(uuid)
+        if is_ghost(member, after, at):
+            continue  # a row that the switch has not removed: nobody has joined, nobody talks
         if known is None and member.state != MemberState.ABANDONED:
             yield joined(after, member, member.joined_at or at)
         if member.state == MemberState.ANSWERED and (known is None or known.state != MemberState.ANSWERED):
             yield answered(after, member, member.answered_at or at)
     for uuid, member in before.members.items():
         known = after.members.get(uuid)
-        if known is not None and known.state != MemberState.ABANDONED:
+        gone = known is not None and member.call in before.calls and is_ghost(known, after, at)
+        if known is not None and known.state != MemberState.ABANDONED and not gone:
             continue
         if member.state in (MemberState.WAITING, MemberState.TRYING):
             yield left(before, member, at, "unknown", abandoned=member.call not in after.calls)

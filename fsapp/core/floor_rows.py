@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from fsapp.core.activity import activity
+from fsapp.core.evidence import is_ghost
 from fsapp.core.floor import AgentState, AgentStatus, Floor, MemberState, RememberedStatus, SeenAgent, SeenMember
 from fsapp.core.floor_facts import is_callers
 from fsapp.core.placeholder import TASK
@@ -64,7 +65,7 @@ def _agent_row(
 ) -> Row:
     known = remembered.get(agent.id)
     doing = activity(agent, now)
-    served = [member for member in floor.seen.members.values()
+    served = [member for member in _members(floor, now)
               if member.agent == agent.id and member.state in (MemberState.TRYING, MemberState.ANSWERED)]
     member = served[0] if served else None
     since = {
@@ -95,7 +96,7 @@ def queue_rows(floors: Iterable[Floor], now: datetime) -> list[Row]:
             if tier.agent in agents:
                 staff.setdefault(tier.queue, []).append(agents[tier.agent])
         members: dict[str, list[SeenMember]] = {}
-        for member in floor.seen.members.values():
+        for member in _members(floor, now):
             members.setdefault(member.queue, []).append(member)
         for name, queue in floor.seen.queues.items():
             waiting = [member for member in members.get(name, ()) if member.state in _WAITING]
@@ -130,7 +131,7 @@ def call_rows(floors: Iterable[Floor], rules: Rules | None, now: datetime) -> li
     names = {agent.id: agent.name for agent in rules.agents.values()} if rules is not None else {}
     rows = []
     for floor in floors:
-        members = {member.call: member for member in floor.seen.members.values() if member.call}
+        members = {member.call: member for member in _members(floor, now) if member.call}
         calls = floor.seen.calls
         for uuid in dict.fromkeys([*calls, *members]):
             call, member = calls.get(uuid), members.get(uuid)
@@ -147,6 +148,11 @@ def call_rows(floors: Iterable[Floor], rules: Rules | None, now: datetime) -> li
                 "since_s": _since(call.created_at if call is not None else None, now),
             })
     return sorted(rows, key=lambda row: (row["switch"], row["state"] != "talks", -(row["score"] or 0), row["call"]))
+
+
+def _members(floor: Floor, now: datetime) -> list[SeenMember]:
+    """Without the rows that mod_callcenter keeps of callers who are no longer there."""
+    return [member for member in floor.seen.members.values() if not is_ghost(member, floor.seen, now)]
 
 
 def _stay(member: SeenMember | None, names: Mapping[str, str], now: datetime) -> Row:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fsapp.core.activity import activity
+from fsapp.core.evidence import is_ghost
 from fsapp.core.floor import AgentStatus, MemberState, Seen, SeenMember
 from fsapp.core.wait import Desk, Estimate, Scene, Waiting, rank
 from fsapp.core.wait_learning import WaitLearner
@@ -44,7 +45,7 @@ def scene_of(seen: Seen, now: datetime, without: str = "") -> Scene:
     line = [
         Waiting(member.uuid, member.queue, place_of(member) - place * _TIE)
         for place, member in enumerate(seen.members.values())
-        if member.state == MemberState.WAITING and member.uuid != without
+        if member.state == MemberState.WAITING and member.uuid != without and not is_ghost(member, seen, now)
     ]
     return Scene(desks, line)
 

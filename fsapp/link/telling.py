@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from gevent.event import Event
 
+from fsapp.core.evidence import is_ghost
 from fsapp.core.floor import MemberState, Seen, SeenMember
 from fsapp.core.rules import Rules
 from fsapp.core.telling import Telling, file_list, said
@@ -114,7 +115,7 @@ class WaitTeller:
         waiting = {
             member.uuid: member for member in self._watch.seen.members.values()
             if member.state == MemberState.WAITING and member.call and member.queue in tellings
-            and not member.task
+            and not member.task and not is_ghost(member, self._watch.seen, now)
         }
         seen = self._watch.seen
         self._due = {uuid: at for uuid, at in self._due.items() if uuid in seen.members}

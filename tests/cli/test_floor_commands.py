@@ -58,12 +58,15 @@ SEEN = Seen(
                          "Answered"),
         "m2": SeenMember("m2", HELPDESK, "c2", "+381601234568", "", ago(50), None, 100_003_540),
         "m3": SeenMember("m3", HELPDESK, "c3", "anonymous", "", ago(20), None, 200_003_540),
+        "ghost": SeenMember("ghost", HELPDESK, "c9", "+381601234571", "", ago(500), None, 400_003_540),
         "gone": SeenMember("gone", HELPDESK, "", "+381601234569", joined_at=ago(90), state="Abandoned"),
     },
     {
         "c1": SeenCall("c1", "inbound", "+381601234567", "0115550300", "ACTIVE", ago(110), ago(109), "leg",
                        {"fsapp_class": "callback", "cc_side": "member"}),
         "leg": SeenCall("leg", "outbound", "+381601234567", "1004", bridged_to="c1", variables={"cc_side": "agent"}),
+        "c2": SeenCall("c2", "inbound", "+381601234568"),
+        "c3": SeenCall("c3", "inbound", "anonymous"),
         "c4": SeenCall("c4", "inbound", "+381601234570", "0115550400", created_at=ago(5)),
     },
 )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ from lab_ends import PATIENCE_S, until
 
 from fsapp.app.link import LinkProcess
 from fsapp.core.floor import MemberState, Seen
+from fsapp.core.floor_rows import call_rows, queue_rows
+from fsapp.core.wait_floor import scene_of
 from fsapp.errors import RequestRefused, StateRefused, SwitchRefused
 from fsapp.lab.api import run
 from fsapp.lab.callcenter import Agent, Queue, Tier
 from fsapp.lab.esl_in import EventSocket
+from fsapp.lab.faults import ghost
 from fsapp.lab.offering import Reaction
 from fsapp.lab.switch import Switch
 from fsapp.metrics import WAITS_FORETOLD
@@ -146,12 +150,12 @@ def floor(make_floor: Callable[[Any], Floor], redis_server: Any) -> Floor:
     return make_floor(redis_server)
 
 
-def lab(make_switch: Callable[..., Switch]) -> Switch:
+def lab(make_switch: Callable[..., Switch], speed: float = 20) -> Switch:
     return make_switch(
         PLAN, [Queue("vip@fsapp", 5), Queue("helpdesk@fsapp")],
         [Agent(name, f"user/{name}@fsapp", max_no_answer=3, no_answer_delay_time=1) for name in AGENTS],
         [Tier(queue, name) for queue in ("vip@fsapp", "helpdesk@fsapp") for name in AGENTS],
-        phone=phones(random.Random(3)), speed=20,
+        phone=phones(random.Random(3)), speed=speed,
     )
 
 
@@ -389,6 +393,37 @@ def test_a_switch_that_crashes_and_boots(floor: Floor, start_link: Callable[...,
     assert floor.seen().core_uuid != first
     assert not floor.seen().calls
     until(lambda: len({fact["call"] for fact in floor.facts("call_hung_up")}) >= 1, "whose calls ended is told")
+
+
+def test_a_row_of_nobody_is_no_caller(
+    make_switch: Callable[..., Switch], make_socket: Callable[..., EventSocket], redis_server: Any,
+    start_link: Callable[..., LinkProcess],
+) -> None:
+    """The switch keeps rows of callers whose calls are gone: nobody waits, and nobody talks."""
+    switch = lab(make_switch, speed=1)
+    for agent in switch.callcenter.agents.values():
+        switch.callcenter.set_status(agent, "Logged Out")
+    for state in ("Waiting", "Trying", "Answered"):
+        member = switch.callcenter.queues["helpdesk@fsapp"].members[ghost(switch, "helpdesk@fsapp", state=state)]
+        member.joined_at -= 60
+    floor = Floor(switch, make_socket(switch), redis_server)
+    start_link(floor)
+    until(lambda: len(floor.seen().members) == 3, "the rows are there")
+
+    def helpdesk() -> tuple[int, int, int]:
+        rows = queue_rows([read_floor(floor.client, "main")], datetime.now(UTC))
+        [row] = [row for row in rows if row["queue"] == "helpdesk@fsapp"]
+        return row["waiting"], row["longest_s"], row["talking"]
+
+    assert helpdesk() == (0, 0, 0)
+    assert call_rows([read_floor(floor.client, "main")], None, datetime.now(UTC)) == []
+    switch.call("+381601234567", "2")
+    until(lambda: helpdesk()[0] == 1, "one waits")
+    line = scene_of(floor.seen(), datetime.now(UTC)).line
+    assert len(line) == 1
+    until(lambda: floor.facts("queue_joined"), "the caller is told")
+    assert [fact["member"] for fact in floor.facts("queue_joined", "call_answered")] == [line[0].member]
+    floor.close()
 
 
 def test_a_silent_connection_is_given_up(

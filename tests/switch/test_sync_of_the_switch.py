@@ -16,7 +16,8 @@ from desk import Desk as Phone
 from machine import PASSWORD, Switch, binary, rules_document, wait_until
 
 from fsapp.app.link import LinkProcess
-from fsapp.core.floor import RememberedStatus, Seen, SeenMember
+from fsapp.core.floor import Floor, RememberedStatus, Seen, SeenMember
+from fsapp.core.floor_rows import queue_rows
 from fsapp.core.healing import DOUBT_S
 from fsapp.core.rules import Rules
 from fsapp.settings import Settings
@@ -287,6 +288,8 @@ def test_a_row_of_a_caller_who_is_gone_is_a_finding_until_the_next_restart(desk:
     found = {one.subject: one for one in desk.look().differences}
     assert found.keys() == {"ghost-Trying", "ghost-Answered"}
     assert all(one.certain and not one.steps and "restarted" in one.todo for one in found.values())
+    rows = {row["queue"]: row for row in queue_rows([Floor("main", desk.seen())], datetime.now(UTC))}
+    assert (rows[HELPDESK]["waiting"], rows[HELPDESK]["talking"]) == (0, 0)
     desk.switch.restart(new_database=False)
     wait_until(lambda: not desk.seen().members, "the switch has dropped them")
 

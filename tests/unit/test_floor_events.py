@@ -192,6 +192,23 @@ def test_what_a_gap_swallowed_is_told_with_the_ids_the_events_would_have_given()
                 assert "c1:hung-up" in found
 
 
+def test_a_row_of_nobody_tells_nothing_and_who_became_one_has_left() -> None:
+    """mod_callcenter may keep the row of a member whose call is gone."""
+    waits, _ = play(EMPTY, STORY[:3])
+    late = AT + timedelta(seconds=40)
+    ghost = replace(waits, calls={})
+    assert recovered(EMPTY, ghost, late) == ()
+    assert [(fact["id"], fact["type"]) for fact in recovered(waits, ghost, late)] == [
+        ("m1:left", "call_abandoned"), ("c1:hung-up", "call_hung_up")]
+    assert recovered(ghost, ghost, late) == ()
+    # The switch's table of calls may be behind for a moment.
+    fresh = AT + timedelta(seconds=5)
+    assert [fact["type"] for fact in recovered(EMPTY, ghost, fresh)] == ["queue_joined"]
+    talks, _ = play(EMPTY, STORY[:10])
+    assert [fact["type"] for fact in recovered(talks, replace(talks, calls={}), late)] == ["talk_ended", "call_hung_up"]
+    assert recovered(EMPTY, replace(talks, calls={}), late) == ()
+
+
 def test_a_fresh_look_keeps_what_tables_do_not_hold() -> None:
     known, _ = play(EMPTY, STORY[:3])
     fresh = replace(known, calls={"c1": SeenCall("c1", state="ACTIVE"), "c2": SeenCall("c2")})
