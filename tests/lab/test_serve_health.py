@@ -1,4 +1,4 @@
-"""`/healthz` of `fsapp serve` says what a real Redis does not do for it, though no call comes, and when that is over."""
+"""`/healthz` of `fsapp serve` says what a real Redis does not do, though no call comes; and when it is over."""
 
 from __future__ import annotations
 
