@@ -151,11 +151,16 @@ def test_nobody_has_a_number_called_again_and_again(centre: Centre, switch: Swit
     assert asked["outcome"] == "refused"
 
 
-def test_nobody_has_one_number_after_the_other_called(centre: Centre, switch: Switch) -> None:
+def asked_for_five(centre: Centre) -> None:
+    """The caller has had five numbers called already today."""
     kept, now = Askers(centre.client), datetime.now(UTC)
     for place in range(5):
         kept.take(Task(f"t{place}", TaskKind.REQUESTED, f"+38164123000{place}", "helpdesk", now,
                        now + timedelta(hours=1), now, asked_by=CALLER), 5)
+
+
+def test_nobody_has_one_number_after_the_other_called(centre: Centre, switch: Switch) -> None:
+    asked_for_five(centre)
     call = switch.call(CALLER, FLOW_NUMBER)
     type_(call, "callback-confirm", "2")
     type_(call, "callback-enter", "0641234567#")
@@ -236,6 +241,19 @@ def test_who_asks_twice_has_asked_once(centre: Centre, switch: Switch, joined: J
         told(call, "callback-already" if number == "anonymous" else "callback-noted")
         over(call)
     assert len(all_tasks(centre)) == 1
+
+
+def test_who_may_ask_for_no_more_hears_so_and_waits_on(centre: Centre, switch: Switch, joined: Joined) -> None:
+    asked_for_five(centre)
+    call = switch.call(CALLER, LINE)
+    waiting(joined, call)
+    call.press("5")
+    type_(call, "callback-confirm", "2")
+    type_(call, "callback-enter", "0641234567#")
+    type_(call, "callback-confirm", "1")
+    told(call, "callback-refused")
+    waiting(joined, call, 2)
+    assert all_tasks(centre) == []
 
 
 def test_who_confirms_nothing_waits_on_as_before(centre: Centre, switch: Switch, joined: Joined) -> None:

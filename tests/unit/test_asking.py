@@ -131,6 +131,9 @@ def test_what_cannot_be_noted_is_said_and_leads_on() -> None:
     assert run(flow(), "1", Failed("no-state"))[1] == (Say(("callback-failed",), "en"), Queue("vip"))
     assert run(flow(), "1", Refused("no-place"))[1] == (
         ENTER._replace(prompts=("callback-refused", "callback-enter")),)
+    assert run(flow(tries=1), "1", Refused("too-often"))[1] == (Say(("callback-refused",), "en"), Queue("vip"))
+    assert run(flow(tries=2), "2", "0641234567", "1", Refused("too-often"))[1] == (
+        Say(("callback-refused",), "en"), Queue("vip"))
 
 
 NUMBERS = st.sampled_from([*REFUSED, "0641234567", "0601112223#", "00381115550400", "1", "2", "#", "*", ""])

@@ -64,7 +64,9 @@ def asked(block: Block, state: State, given: Given, situation: Situation) -> Tur
         said = "callback-noted" if isinstance(given, Noted) else "callback-already"
         return Turn(state, (Say((said,), state.language),), NEXT)
     if isinstance(given, Refused):
-        return _ask(block, replace(state, typed=None, tries=state.tries + 1), "callback-refused")
+        turn = _ask(block, replace(state, typed=None, tries=state.tries + 1), "callback-refused")
+        # Whoever has confirmed a number and is asked no more has to know that nobody calls it.
+        return turn if turn.way is None else turn._replace(actions=(Say(("callback-refused",), state.language),))
     if isinstance(given, Failed):
         return Turn(state, (Say(("callback-failed",), state.language),), OTHERWISE)
     if not isinstance(given, Digits):
