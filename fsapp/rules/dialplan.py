@@ -21,7 +21,13 @@ __all__ = ["CALLCENTER", "Wanted", "check_dialplan"]
 VISIT, QUEUE, UNKNOWN, CLOSED, CONTEXT = "fsapp-visit", "fsapp-queue", "fsapp-unknown", "fsapp-closed", "fsapp"
 FALLBACK = "fsapp-fallback"
 _SCRIPT = "fsapp_fallback"
-_CALLBACKS = {PLACE_EXTENSION: "answer", "fsapp-dial-now": "set", "fsapp-dial": "bridge", "fsapp-reached": "set"}
+_NOBODY = "nobody could be called back"
+_CALLBACKS = (
+    (PLACE_EXTENSION, "answer", _NOBODY), ("fsapp-dial-now", "set", _NOBODY), ("fsapp-dial", "bridge", _NOBODY),
+    ("fsapp-reached", "set", _NOBODY),
+    (PLACE_EXTENSION, "sched_hangup", "without a link, customers could be called at any hour"),
+    ("fsapp-dial", "sched_cancel", "a talk would be cut off when the hours end"),
+)
 _HAS_PYTHON = "${module_exists(mod_python3)}"
 PEERS_CONTEXT, CARRIED_EXTENSION = "fsapp-peers", "fsapp-carried"
 _UNSET = re.compile(r"\$\$\{(fsapp_[^{}]*)\}")
@@ -211,11 +217,11 @@ class _Check:
 
     def _callbacks(self) -> None:
         """Calls that stand in line for tasks: their far leg's extensions, and what an agent's answer sets off."""
-        for name, application in _CALLBACKS.items():
+        for name, application, why in _CALLBACKS:
             found = list(self.plan.matching(CONTEXT, name))
             if not any(action.get("application") == application for one in found for action in self.plan.actions(one)):
-                self._fault(self.plan.folder, f"no extension {name} with `{application}` in context {CONTEXT}: nobody "
-                                              "could be called back: put fsapp.xml back")
+                self._fault(self.plan.folder, f"no extension {name} with `{application}` in context {CONTEXT}: {why}: "
+                                              "put fsapp.xml back")
         before = [one for one in self.plan.matching(CONTEXT, QUEUE) if one.get("continue") == "true"]
         data = [action.get("data") for one in before for action in self.plan.actions(one)]
         if not any(text.endswith("=execute_extension fsapp-dial-now XML fsapp") for text in data):

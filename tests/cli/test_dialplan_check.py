@@ -131,6 +131,8 @@ FAULTS = [
     ("dialplan/fsapp-vars.xml", "=100000000", "=9999999999", "write a whole number up to 2147483647"),
     ("dialplan/fsapp-vars.xml", "_patience=15", "_patience=10", "more than visit_s, which is 10"),
     ("dialplan/fsapp-vars.xml", "_patience=15", "_patience=", "fsapp_patience is ''"),
+    ("dialplan/fsapp.xml", 'application="sched_hangup"', 'application="log"', "could be called at any hour"),
+    ("dialplan/fsapp.xml", 'application="sched_cancel"/>', 'application="log"/>', "a talk would be cut off"),
     ("dialplan/fsapp.xml", 'decides" continue="true"', 'decides"', "write continue"),
     ("dialplan/fsapp.xml", 'data="fsapp_fallback"', 'data="other"', "does not begin with `python fsapp_fallback`"),
     ("dialplan/fsapp.xml", "${module_exists(mod_python3)}", "${module_exists(mod_python)}", "hangs up there"),
