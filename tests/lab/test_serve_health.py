@@ -57,3 +57,17 @@ def test_a_redis_that_is_gone(centre: Centre) -> None:
     assert health(centre) == (503, ["Redis does not answer: calls are decided without contacts"])
     centre.redis.start()
     until(lambda: health(centre)[1] != ["Redis does not answer: calls are decided without contacts"], "it is back")
+
+
+def test_a_redis_that_cannot_save_to_its_disk(centre: Centre, tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    centre.client.config_set("save", "3600 1")
+    centre.client.config_set("dir", str(folder))
+    folder.rmdir()
+    centre.client.bgsave()
+    until(lambda: health(centre)[0] == 503, "it is said")
+    assert any("cannot save to its disk and takes no writes" in fault for fault in health(centre)[1])
+    centre.client.config_set("dir", str(tmp_path))
+    centre.client.bgsave()
+    until(lambda: health(centre) == (200, []), "it is healthy again")
