@@ -16,6 +16,7 @@ __all__ = ["configure", "get_logger", "mask", "mask_personal"]
 _PERSONAL = frozenset({"caller", "name", "number", "contact"})
 _OURS = frozenset({"called", "event"})
 _E164 = re.compile(r"(?<!\d)\+[1-9][0-9]{7,14}(?!\d)", re.ASCII)
+_DETAIL = re.compile(r"(DETAIL: *)[^\n]+")  # PostgreSQL's: the values of the row that it refused
 _DIGITS = re.compile(r"\d(?=\d{3})")
 
 
@@ -37,6 +38,7 @@ def mask_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
 
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
+        value = _DETAIL.sub(r"\1***", value) if "DETAIL:" in value else value
         return _E164.sub(lambda found: mask(found[0]), value) if "+" in value else value
     return type(value)(map(_masked, value)) if type(value) in (list, tuple) else value
 

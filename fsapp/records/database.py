@@ -208,7 +208,8 @@ def _postgresql(url: URL, threads: int, statement_s: int, patience_s: int | None
                 "client_encoding": "utf8",
                 "options": f"-c timezone=UTC -c statement_timeout={statement_s}s"}
     given = {name: value for name, value in settings.items() if name not in url.query}
-    engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args=given)
+    engine = create_engine(
+        url, pool_size=threads, max_overflow=0, pool_timeout=_BUSY_S, connect_args=given, hide_parameters=True)
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> _Patient:
@@ -237,8 +238,10 @@ class _Patient(psycopg.Connection[Any]):
 
 
 def _sqlite(url: URL, threads: int, foreign_keys: bool, busy_s: float) -> Engine:
-    engine = create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=busy_s, connect_args={
-        "timeout": busy_s, "check_same_thread": False, "isolation_level": None})
+    # A fault's text goes to the log: the values of a statement, names among them, are not to be in it.
+    engine = create_engine(
+        url, pool_size=threads, max_overflow=0, pool_timeout=busy_s, hide_parameters=True,
+        connect_args={"timeout": busy_s, "check_same_thread": False, "isolation_level": None})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -50,6 +50,10 @@ class _Maker:
     def some(self, most: float, least: float = 0.0) -> float:
         return round(self._random.uniform(least, most) * 4) / 4
 
+    def wait(self) -> float:
+        """Seconds in a queue; often just those that a target or a limit has."""
+        return self._random.choice((0.0, 5.0, 10.0, 20.0, 60.0, self.some(100, -3), self.some(100), self.some(100)))
+
     def maybe(self, value: Any, share: float = 0.8) -> Any:
         return value if self._random.random() < share else None
 
@@ -73,7 +77,7 @@ class _Maker:
             "interactions", channel=random.choice(("call",) * 8 + ("e-mail",)), started_at=at,
             direction=random.choice(("inbound",) * 6 + ("outbound", None)), called=random.choice(CALLED),
             task_id=self.maybe("t", 0.1), ended_at=at + self.some(4000) if over else None,
-            outcome=outcome if over else self.maybe(outcome, 0.6), waited_s=self.maybe(self.some(100, -3), 0.7),
+            outcome=outcome if over else self.maybe(outcome, 0.6), waited_s=self.maybe(self.wait(), 0.7),
             talked_s=self.maybe(self.some(1000, -3)), queue=random.choice(QUEUES),
             switch=random.choice(("main", "two")), agent=self.maybe(random.choice((*AGENTS, sticky, sticky, sticky))),
             sticky_agent=self.maybe(sticky), call_class=random.choice(("callback", "service", None)),
@@ -96,7 +100,7 @@ class _Maker:
         left_at = answered_at or self.maybe(at + self.some(100))
         stay = self.put(
             "queue_stays", interaction_id=call["id"], joined_at=self.maybe(at), queue=random.choice(QUEUES),
-            outcome=outcome, waited_s=self.maybe(self.some(100, -2)), left_at=left_at, switch=call["switch"],
+            outcome=outcome, waited_s=self.maybe(self.wait()), left_at=left_at, switch=call["switch"],
             agent=random.choice(AGENTS) if answered_at else None, answered_at=answered_at, talked_s=talked_s,
             talk_ended_at=self.maybe(answered_at + (talked_s or 0)) if talked_s is not None and answered_at else None)
         for _ in range(random.choice((0, 1, 2))):
