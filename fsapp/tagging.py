@@ -74,6 +74,12 @@ def train(examples: Sequence[Example], now: float) -> tuple[TagModel, list[Measu
     """A model, and each tag's measure. TaggingError where the extra or examples are missing."""
     if not installed():
         raise TaggingError(f"learning tags needs scikit-learn: run `.venv/bin/pip install '{EXTRA}'`")
+    try:
+        from sklearn.feature_extraction import DictVectorizer
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise TaggingError(
+            f"scikit-learn is there in part only ({error}): run `.venv/bin/pip install '{EXTRA}'`") from None
     counts = Counter(tag for example in examples for tag in example.tags)
     wanted = sorted(tag for tag, count in counts.items() if count >= MIN_WITH_TAG)
     if len(examples) < MIN_EXAMPLES or not wanted:
@@ -81,15 +87,13 @@ def train(examples: Sequence[Example], now: float) -> tuple[TagModel, list[Measu
             f"there is too little to learn from: {len(examples)} interactions with a note and a tag by hand, "
             f"{len(wanted)} tags on at least {MIN_WITH_TAG} of them: it takes {MIN_EXAMPLES}, and one tag")
     seen = _common([features(example.texts, example.disposition) for example in examples])
-    from sklearn.feature_extraction import DictVectorizer
-
     vectors = DictVectorizer()
     rows = vectors.fit_transform([dict.fromkeys(one, 1.0) for one in seen])
     names = vectors.get_feature_names_out().tolist()
     held = [_held_out(example.id) for example in examples]
     tags, measures = {}, []
     for tag in wanted:
-        learnt, measured = _one(tag, examples, rows, names, held)
+        learnt, measured = _one(tag, examples, rows, names, held, LogisticRegression(C=2.0, max_iter=300))
         measures.append(measured)
         if learnt is not None and measured.kept:
             tags[tag] = learnt
@@ -97,10 +101,8 @@ def train(examples: Sequence[Example], now: float) -> tuple[TagModel, list[Measu
 
 
 def _one(
-    tag: str, examples: Sequence[Example], rows: Any, names: Sequence[str], held: Sequence[bool],
+    tag: str, examples: Sequence[Example], rows: Any, names: Sequence[str], held: Sequence[bool], line: Any,
 ) -> tuple[Learnt | None, Measured]:
-    from sklearn.linear_model import LogisticRegression
-
     has = [tag in example.tags for example in examples]
     sure = [place for place, example in enumerate(examples) if has[place] or tag not in example.unsure]
     learn = [place for place in sure if not held[place]]
@@ -112,7 +114,7 @@ def _one(
         return None, nothing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged to the last digit
-        fitted = LogisticRegression(C=2.0, max_iter=300).fit(rows[learn], [has[place] for place in learn])
+        fitted = line.fit(rows[learn], [has[place] for place in learn])
     likely = fitted.predict_proba(rows[ask])[:, 1]
     hits = [place for place, probability in zip(ask, likely, strict=True) if probability >= LEAST]
     right = sum(has[place] for place in hits)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -200,6 +202,34 @@ def test_an_import_is_not_seen_in_parts(imported: Any, database: Database) -> No
     assert imported(text).out.startswith("50000 customers imported: 0 new, 50000 updated, 0 new numbers")
     assert database.read(lambda connection: connection.execute(
         select(func.count()).select_from(customers)).scalar_one()) == 50_000
+
+
+_KILLED = """
+import os, signal, sys
+from fsapp.cli import customer_import
+from fsapp.cli.root import main
+
+def killed(connection, rows, **more):
+    whole(connection, rows, **more)
+    print("written", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+whole, customer_import.import_customers = customer_import.import_customers, killed
+main(["customers", "import", sys.argv[1]])
+"""
+
+
+def test_an_import_that_is_killed_leaves_nothing(fsapp: Any, database: Database, tmp_path: Path) -> None:
+    """With all rows written, before the last step: nothing of them is seen, and the next import finds the way free."""
+    path = tmp_path / "in.csv"
+    path.write_text("number,name,note,tags\n" + "".join(f"06{20_000_000 + n},Ana,x,y\n" for n in range(3000)))
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(path)], capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"written\n"), done.stderr
+    assert everybody(database) == {}
+    for table in (customer_numbers, notes, tags):
+        assert database.read(lambda connection, table=table: connection.execute(
+            select(func.count()).select_from(table)).scalar_one()) == 0
+    assert fsapp("customers", "import", str(path)).out.startswith("3000 customers imported: 3000 new")
 
 
 def test_files_and_databases_that_are_none(fsapp: Any, imported: Any, tmp_path: Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,13 @@ def test_it_learns_what_can_be_learnt_and_measures_it_where_it_did_not_learn() -
     assert from_json(to_json(model)) == model
     assert "name17" not in to_json(model), "what stands in one note is not in the model"
     assert tagging.train(_examples(600), 5.0) == (model, measures), "the same from the same"
+
+
+def test_an_extra_that_is_there_in_part_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'fsapp[tags]'")
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    with pytest.raises(TaggingError, match="there in part only .*: run `.venv/bin/pip install"):
+        tagging.train(_examples(200), 5.0)
 
 
 def test_too_little_to_learn_from_is_refused() -> None:
