@@ -135,13 +135,20 @@ def _print(made: Report, as_csv: bool, as_json: bool) -> None:
     if as_csv:
         print_csv((*query.by, *kind.units), made.rows if query.by else [made.total])
         return
-    rows = [{name: row[name] for name in query.by} | _shown(row, kind) for row in made.rows] if query.by else []
+    rows = [{name: _named(name, row[name], query) for name in query.by} | _shown(row, kind)
+            for row in made.rows] if query.by else []
     headings = {name: name for name in query.by}
     last: dict[str, Any] = dict.fromkeys(query.by) | _shown(made.total, kind)
     if query.by:
         last[query.by[0]] = _TOTAL
     figures = {name.removesuffix("_s").replace("_", " "): name for name in kind.units}
     print_table(f"{kind.name}, {begins} to {ends} ({zone.key})", headings | figures, [*rows, last])
+
+
+def _named(by: str, value: Any, query: Query) -> Any:
+    """What a row is for; an agent with the name that the rules know."""
+    known = query.rules.agents.get(value) if by in ("agent", "responsible") and query.rules is not None else None
+    return f"{value} {known.name}" if known is not None and known.name else value
 
 
 def _shown(row: Mapping[str, Any], kind: Kind) -> dict[str, str]:

@@ -84,6 +84,11 @@ def test_a_table_says_what_it_is_of_and_moves_no_cursor(run: Run) -> None:
     assert "total" in out and "100.0 %" in out and "3:15" in out and "1:05" in out
 
 
+def test_a_table_has_the_names_of_agents(run: Run) -> None:
+    assert " 1004 dejan " in run("calls", *DAY, "--by", "agent")[1]
+    assert [row["agent"] for row in json.loads(run("calls", *DAY, "--by", "agent", "--json")[1])["rows"]] == ["1004"]
+
+
 @pytest.mark.parametrize("args", [
     ("--line", "helpdesk"), ("--queue", "helpdesk", "--agent", "dejan@example.com"), ("--number", "011 555 03 00"),
     ("--agent", "1004"), ("--agent", "9999"), ("--class", "service"),
