@@ -25,7 +25,7 @@ def random_document(random: Random) -> Row:
                                             for stage in campaign["stage"].values())]
     for place in places:
         place["sla_s"] = random.choice((0, 10, 60))
-        place["stickiness"] = random.choice(("none", "agent", "group"))
+        place["stickiness"] = random.choice(("none", "agent", "group", "agent-then-group"))
         place["sticky_scope"] = random.choice(("centre", "campaign", "place"))
         place["sticky_days"] = random.choice((1, 90))
     for agent in document["agent"].values():
@@ -73,13 +73,14 @@ class _Maker:
         outcome = random.choice(("answered", "answered", "answered", "abandoned", "abandoned", "voicemail", "hung-up",
                                  "transferred", "flow"))
         sticky = random.choice(AGENTS)
+        near = (sticky, sticky, random.choice(AGENTS[:3]), random.choice(AGENTS[3:5]))  # of the groups sales, support
         call = self.put(
             "interactions", channel=random.choice(("call",) * 8 + ("e-mail",)), started_at=at,
             direction=random.choice(("inbound",) * 6 + ("outbound", None)), called=random.choice(CALLED),
             task_id=self.maybe("t", 0.1), ended_at=at + self.some(4000) if over else None,
             outcome=outcome if over else self.maybe(outcome, 0.6), waited_s=self.maybe(self.wait(), 0.7),
             talked_s=self.maybe(self.some(1000, -3)), queue=random.choice(QUEUES),
-            switch=random.choice(("main", "two")), agent=self.maybe(random.choice((*AGENTS, sticky, sticky, sticky))),
+            switch=random.choice(("main", "two")), agent=self.maybe(random.choice((*AGENTS[:5], *near))),
             sticky_agent=self.maybe(sticky), call_class=random.choice(("callback", "service", None)),
             reason=random.choice(("service-line", "flow", None)), decision_id=None, **self.where())
         for _ in range(random.choice((0, 0, 1, 1, 2))):
@@ -175,7 +176,7 @@ class _Maker:
 
 def random_tables(random: Random, middle: float, hours: float) -> dict[str, list[Row]]:
     maker = _Maker(random, middle, hours)
-    for _ in range(60):
+    for _ in range(80):
         maker.call()
     maker.work()
     maker.outbound()
