@@ -57,6 +57,9 @@ STICKY_TALKS = Counter("fsapp_sticky_talks", "Talks after which the customer sti
 CALLBACKS_STANDING = Gauge(
     "fsapp_callbacks_standing", "Calls that stand in line for tasks, those with an agent included", registry=REGISTRY)
 CALLBACKS_TRIED = Counter("fsapp_callbacks_tried", "Customers called back, by outcome", ["outcome"], registry=REGISTRY)
+SURVEYS_STANDING = Gauge(
+    "fsapp_surveys_standing", "Customers who are called for a survey now, or asked", registry=REGISTRY)
+SURVEY_CALLS = Counter("fsapp_survey_calls", "Calls for surveys, by outcome", ["outcome"], registry=REGISTRY)
 TASKS_CHANGED = Counter(
     "fsapp_tasks_changed", "Tasks that lost calls, talks and time have made or ended", ["kind", "state"],
     registry=REGISTRY)

@@ -1,22 +1,25 @@
-"""Keeps what callers ask for in flows: a callback becomes a task in Redis, once, and an event. Decides nothing."""
+"""Keeps in Redis what flows bring about: callbacks asked for, customers who are being asked. Decides nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from fsapp.core.asking import most_asked
 from fsapp.core.dialling import Dialling
 from fsapp.core.flow.actions import Already, Failed, Noted, Refused
-from fsapp.core.task import Task, TaskKind
-from fsapp.core.task_life import ASKED, made
+from fsapp.core.flow_leg import Asks
+from fsapp.core.rules import Rules
+from fsapp.core.task import Task, TaskKind, Try, TryOutcome
+from fsapp.core.task_life import ASKED, made, tried
 from fsapp.errors import StateError
 from fsapp.log import get_logger, mask
 from fsapp.state.askers import Askers
 from fsapp.state.erased import Erased
 from fsapp.state.tasks import Tasks
 
-__all__ = ["Requests"]
+__all__ = ["Begun", "Requests"]
 
 _log = get_logger("flow")
 
@@ -65,3 +68,25 @@ class Requests:
             return Already()
         _log.warning("callback_too_often", place=task.place, number=mask(task.number), a_day=a_day)
         return Refused("too-often")
+
+
+class Begun:
+    """`write` takes an event."""
+
+    def __init__(self, tasks: Tasks, write: Callable[[dict[str, Any]], None]) -> None:
+        self._tasks = tasks
+        self._write = write
+
+    def __call__(self, asks: Asks, call: str, rules: Rules) -> None:
+        """The task is done, as its customer is being asked by this call: whatever is killed, nobody is called again.
+
+        Once, whoever goes on with the flow later. Never raises: without Redis the link says it when the call is over.
+        """
+        one = Try(call, datetime.now(UTC), TryOutcome.ASKED)
+        try:
+            changed = self._tasks.change(asks.number, lambda tasks: tried(tasks, asks.task, one, rules))
+        except StateError as error:
+            _log.warning("asked_not_noted", call=call, task=asks.task, error=str(error))
+            return
+        for event in changed.events:
+            self._write(event)

@@ -15,6 +15,7 @@ from fsapp.errors import FsappError, SettingsError, StateUnavailable
 from fsapp.health import HealthServer
 from fsapp.link import agent_status
 from fsapp.link.callbacks import Callbacks
+from fsapp.link.flow_calls import FlowCalls
 from fsapp.link.kept import KeptFloor
 from fsapp.link.looks import Looks
 from fsapp.link.recordings import PauseRequests, Retention
@@ -85,6 +86,7 @@ class LinkProcess:
         self._waits: Waits | None = None
         self._teller: WaitTeller | None = None
         self._callbacks: Callbacks | None = None
+        self._flow_calls: FlowCalls | None = None
         self._watching: gevent.Greenlet | None = None
         self._stopping = Event()
         self._stopped = Event()
@@ -113,7 +115,9 @@ class LinkProcess:
         self._callbacks = Callbacks(
             self._switch, self.watch, Tasks(self._client), lambda: self.rules, self._tell, self.watch.seen,
             Contacts(self._client).set_attempted)
-        self.watch.hearers.append(self._callbacks.hear)
+        self._flow_calls = FlowCalls(
+            self._switch, self.watch, Tasks(self._client), lambda: self.rules, self._tell)
+        self.watch.hearers += [self._callbacks.hear, self._flow_calls.hear]
         self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
         self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(
             self._switch, self.watch, lambda: self.rules, memory, self._tell)
@@ -150,6 +154,8 @@ class LinkProcess:
             self._looks.stop()
         if self._callbacks is not None:
             self._callbacks.stop()
+        if self._flow_calls is not None:
+            self._flow_calls.stop()
         self._talks.stop(_STOP_S)
         self._task_keeping.stop(_STOP_S)
         if self._teller is not None:
@@ -261,6 +267,8 @@ class LinkProcess:
             faults.append(f"Redis does not take what was talked: {self._talks.fault}")
         if self._callbacks is not None and self._callbacks.fault:
             faults.append(f"nobody is called back: {self._callbacks.fault}")
+        if self._flow_calls is not None and self._flow_calls.fault:
+            faults.append(f"nobody is called for a survey: {self._flow_calls.fault}")
         if self._task_keeping.fault:
             faults.append(f"Redis does not take tasks of lost calls: {self._task_keeping.fault}")
         if self._unfit:

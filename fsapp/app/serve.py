@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from fsapp.app.asking import Requests
+from fsapp.app.asking import Begun, Requests
 from fsapp.core.rules import Rules
 from fsapp.errors import StateError, StateRefused, StateUnavailable
 from fsapp.health import HealthServer
@@ -89,9 +89,12 @@ class Serve:
         )
         self._watcher = RulesWatcher(RulesStore(client), self._in_force.take)
         self._stopped = Event()
-        requests = Requests(Tasks(client), Askers(client), Erased(client), self._events.write)
+        tasks = Tasks(client)
+        requests = Requests(tasks, Askers(client), Erased(client), self._events.write)
         flows = FlowRunner(self._events.write, Lookup(), requests, self._rules_of)
-        visits = Visits(self._facts.facts, self._events.write, lambda: self._in_force.rules, flows)
+        visits = Visits(
+            self._facts.facts, self._events.write, lambda: self._in_force.rules, flows,
+            Begun(tasks, self._events.write))
         self.server = Server(
             split_address(settings.listen), visits, max_visits=settings.max_visits,
             first_word_s=settings.first_word_s, visit_s=settings.visit_s, drain_s=settings.drain_s,

@@ -14,7 +14,7 @@ import click
 from fsapp.cli.agent_status import find_agent
 from fsapp.cli.explain import Time
 from fsapp.cli.stickiness import open_customers
-from fsapp.cli.task_reading import call_again, change, find_place, find_task, put
+from fsapp.cli.task_reading import call_again, change, find_agents_task, find_place, put
 from fsapp.cli.times import AHEAD, utc_text
 from fsapp.core import task_life
 from fsapp.core.rules import Rules
@@ -24,7 +24,7 @@ from fsapp.errors import FsappError
 
 __all__ = ["record"]
 
-_FAILURES = [one.value for one in TryOutcome if one is not TryOutcome.TALKED]
+_FAILURES = [one.value for one in TryOutcome if one not in (TryOutcome.TALKED, TryOutcome.ASKED)]
 
 
 @click.command()
@@ -107,7 +107,7 @@ def _tried(client: Any, task_id: str | None, key: str) -> Task | None:
     """The task that was tried. FsappError if it is not this customer's."""
     if task_id is None:
         return None
-    found = find_task(client, task_id)
+    found = find_agents_task(client, task_id)
     if found.number != key:
         raise FsappError(f"task {found.id} is one of {found.number}, not of {key}")
     return found

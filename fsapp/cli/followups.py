@@ -23,7 +23,7 @@ from fsapp.errors import FsappError
 __all__ = ["followups"]
 
 STATES = ("waiting", "done", "failed", "dropped")
-KINDS = ("ticket", "tags", "task", "webhook", "email", "look")
+KINDS = ("ticket", "tags", "task", "webhook", "email", "survey", "look")
 COLUMNS = ("id", "made_at", "kind", "target", "rule", "state", "tries", "next_at", "ended_at", "error", "interaction")
 _HEADINGS = {
     "made (UTC)": "made_at", "kind": "kind", "target": "target", "rule": "rule", "state": "state", "tries": "tries",
@@ -34,7 +34,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 @click.group()
 def followups() -> None:
-    """What the rules have follow from an interaction: tickets, tags, tasks, webhooks, e-mails."""
+    """What the rules have follow from an interaction: tickets, tags, tasks, webhooks, e-mails, survey calls."""
 
 
 @followups.command()
@@ -56,7 +56,7 @@ def run(obj: Any, http: str | None, log_json: bool) -> None:
 @followups.command("list")
 @click.option("--state", type=click.Choice([*STATES, "all"]), default="all", show_default=True, help="Of this state.")
 @click.option("--kind", type=click.Choice(KINDS), help="Of this kind; look: interactions that could not be looked at.")
-@click.option("--target", metavar="NAME", help="Of this webhook or e-mail.")
+@click.option("--target", metavar="NAME", help="Of this webhook, e-mail or flow.")
 @click.option("--rule", metavar="NAME", help="By this rule.")
 @click.option("--interaction", metavar="ID", help="From this interaction.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="So many at most.")
@@ -108,7 +108,7 @@ def show(obj: Any, followup: str, as_json: bool) -> None:
 def _some(command: Any) -> Any:
     for option in (
         _json,
-        click.option("--target", metavar="NAME", help="All failed ones of this webhook or e-mail."),
+        click.option("--target", metavar="NAME", help="All failed ones of this webhook, e-mail or flow."),
         click.option("--failed", is_flag=True, help="All that have failed."),
         click.argument("ids", nargs=-1, metavar="[ID]..."),
     ):

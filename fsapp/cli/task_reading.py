@@ -89,6 +89,15 @@ def find_task(client: Any, id_: str) -> Task:
     return found
 
 
+def find_agents_task(client: Any, id_: str) -> Task:
+    """As `find_task`, and FsappError for a survey: no agent has a part in it."""
+    found = find_task(client, id_)
+    if found.flow:
+        raise FsappError(f"task {found.id} is a survey: flow {found.flow} asks the customer, and no agent; it can be "
+                         "cancelled (`fsapp tasks cancel`)")
+    return found
+
+
 def who_is_responsible(rules: Rules, agent: str | None, group: str | None) -> tuple[str | None, str | None]:
     """Agent and group as the rules know them. FsappError for unknown ones."""
     return find_agent(rules, agent).id if agent else None, find_group(rules, group) if group else None

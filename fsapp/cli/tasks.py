@@ -15,6 +15,7 @@ from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.cli.task_reading import (
     call_again,
     change,
+    find_agents_task,
     find_place,
     find_task,
     key_of,
@@ -181,11 +182,11 @@ def cancel(obj: Any, task: str, why: str, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def assign(obj: Any, task: str, agent: str | None, group: str | None, anyone: bool, as_json: bool) -> None:
-    """Make somebody else responsible for a task that is open."""
+    """Make somebody else responsible for a task that is open; a survey is nobody's."""
     if anyone == bool(agent or group):
         raise click.UsageError("say whose it is to be: --agent, --group, or --anyone")
     rules, client = open_tasks(obj)
-    found = find_task(client, task)
+    found = find_agents_task(client, task)
     who, whose = who_is_responsible(rules, agent, group)
     done = _changed(client, found, lambda known: task_life.assigned(known, found.id, who, whose, datetime.now(UTC)))
     noted(obj, "task", number=done.number, subject=done.id)
@@ -236,7 +237,8 @@ def _say(task: Task, rules: Rules, as_json: bool, what: str) -> None:
 
 def _whose(row: Mapping[str, Any]) -> str:
     agent = f"{row['agent']} ({row['agent_name'] or 'not in the rules'})" if row["agent"] else ""
-    return ", then ".join(part for part in (agent, f"group {row['group']}" if row["group"] else "") if part) or "anyone"
+    whose = ", then ".join(part for part in (agent, f"group {row['group']}" if row["group"] else "") if part)
+    return whose or (f"flow {row['flow']}" if row["flow"] else "anyone")
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

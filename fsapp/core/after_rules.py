@@ -23,6 +23,7 @@ DIRECTIONS = ("inbound", "outbound")
 DEFAULT_TICKET_DAYS = 30
 DEFAULT_TIMEOUT_S = 10.0
 DEFAULT_DUE_S = 0
+DEFAULT_SURVEY_DUE_S = 600
 
 
 class TicketRule(StrEnum):
@@ -82,7 +83,8 @@ class FollowingTask:
 class After:
     """One rule: when it fits, and what then follows. `subject` (with placeholders) is of the ticket it opens.
 
-    `ticket_days`: an open ticket counts which something happened to in so many days.
+    `ticket_days`: an open ticket counts which something happened to in so many days. `survey`: the flow that asks the
+    customer, who is called `survey_due_s` after the interaction ended; one that is such a call itself does not fit.
     """
 
     name: str
@@ -94,6 +96,8 @@ class After:
     task: FollowingTask | None = None
     webhook: str | None = None
     email: str | None = None
+    survey: str | None = None
+    survey_due_s: int = DEFAULT_SURVEY_DUE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +160,5 @@ def _after(spec: Mapping[str, Any]) -> After:
         None if task is None else FollowingTask(
             task.get("due_s", DEFAULT_DUE_S), TaskFor(task.get("who", "group" if "group" in task else "agent")),
             task.get("group"), task.get("note", "")),
-        spec.get("webhook"), spec.get("email"),
+        spec.get("webhook"), spec.get("email"), spec.get("survey"), spec.get("survey_due_s", DEFAULT_SURVEY_DUE_S),
     )

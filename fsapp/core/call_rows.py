@@ -101,7 +101,10 @@ def _routed(legs: list[State]) -> State:
         return {**first, "decision": first["id"]}
     facts = [fact for leg in legs for stay in leg.get("stays", {}).values() for fact in _facts(stay)]
     facts += [leg["hung"] for leg in legs if "hung" in leg]
-    return next((fact for fact in sorted(facts, key=_rank) if fact.get("class")), {})
+    known = sorted(facts, key=_rank)
+    # A survey call is not decided about: it has its place, and no class.
+    asks = (fact for fact in known if fact.get("asks"))
+    return next((fact for fact in known if fact.get("class")), None) or next(asks, {})
 
 
 def _rank(fact: State) -> tuple[int, float, str]:

@@ -130,7 +130,7 @@ def _hung_up(state: State, fact: State, event: Event) -> bool:
     fact |= {name: text(event, name) for name in ("number", "called", "cause")}
     fact |= {"lasted_s": real(event, "lasted_s"), "answered_s": real(event, "answered_s"),
              "file": text(given, "fsapp_recording"), "reason": text(given, "fsapp_reason"),
-             "customer": text(given, "fsapp_customer")}
+             "customer": text(given, "fsapp_customer"), "asks": text(given, "fsapp_asks")}
     fact |= {name: value for name in _ROUTED if (value := text(given, f"fsapp_{name}")) is not None}
     return _best(state, "hung", fact)
 

@@ -28,7 +28,7 @@ from fsapp.core.task_life import hours as task_hours
 from fsapp.core.task_life import kept_score, unstuck_at, until
 from fsapp.core.task_making import caller_id
 
-__all__ = ["PER_AGENT", "End", "Plan", "Start", "caller_id_of", "planned", "variables_of"]
+__all__ = ["PER_AGENT", "End", "Plan", "Start", "caller_id_of", "on_the_line", "planned", "variables_of"]
 
 PER_AGENT = 2  # calls that stand in a queue, for each agent there
 
@@ -71,7 +71,7 @@ def planned(
     `resting`: ids of tasks that get no call now, whatever else.
     """
     tasks = {task.id: task for task in due}
-    there, callers, hours = availability(seen), _callers(seen, rules), _Hours(rules, switch, now)
+    there, callers, hours = availability(seen), on_the_line(seen, rules), _Hours(rules, switch, now)
     kept = _kept(standing.values(), tasks)
     ends = tuple(
         End(one.place, one.task, why) for one in standing.values() if not one.connected
@@ -197,12 +197,13 @@ def _present(staff: Mapping[str, int], there: Availability, now: datetime) -> in
     return sum(1 for agent, priority in staff.items() if priority and there.of(agent, now) in ready)
 
 
-def _callers(seen: Seen, rules: Rules) -> frozenset[str]:
-    """Who is on the line with us at this moment."""
+def on_the_line(seen: Seen, rules: Rules) -> frozenset[str]:
+    """Who is on the line with us at this moment, or called so that a flow asks them."""
     found = set()
     for call in seen.calls.values():
         if is_callers(call) and not is_placeholders(call.uuid, call):
-            key = normalise(clean_number(call.number), rules.region).key
+            number = call.variables.get(CUSTOMER) or call.number
+            key = normalise(clean_number(number), rules.region).key
             if key:
                 found.add(key)
     return frozenset(found)

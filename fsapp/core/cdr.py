@@ -45,9 +45,10 @@ def events_of(record: Any, switch: str) -> list[Event]:
     if started is None or ended is None:
         raise ValueError("it does not say when the leg began and ended")
     side = said.get("cc_side", "")
-    if side_of(uuid, _Leg(direction, said)) in (Side.FAR, Side.CUSTOMER):
+    of_task = side_of(uuid, _Leg(direction, said))
+    if of_task in (Side.FAR, Side.CUSTOMER):
         return []
-    if side == "agent" or (side != "member" and direction != "inbound"):
+    if of_task is not Side.ASKED and (side == "agent" or (side != "member" and direction != "inbound")):
         return []
     about: Event = {"call": uuid, "switch": said.get("fsapp_switch") or switch, "cdr": True}
     number, called = _numbers(record, said)

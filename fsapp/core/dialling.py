@@ -29,6 +29,7 @@ DEFAULT_RING_S = 30
 DEFAULT_CALLBACKS_A_DAY = 5
 DEFAULT_OTHER_NUMBERS_A_DAY = 5
 DEFAULT_HIDDEN_CALLERS_A_DAY = 50
+DEFAULT_SURVEYS_AT_ONCE = 2
 # Wherever they are, calls to these are dear: they lead on to anywhere, and their owners may earn by it.
 _DEAR = frozenset({phonenumbers.PhoneNumberType.PERSONAL_NUMBER, phonenumbers.PhoneNumberType.PAGER})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
@@ -53,6 +54,7 @@ class Dialling:
     `do_not_call`: names of lists. `schedule`: the name of that in which customers are called, None: at any time.
     `callbacks_a_day`: how many callbacks one number gets within 24 hours, whoever asks for them. `other_numbers_a_day`:
     how many one caller may ask for on other numbers; `hidden_callers_a_day`: all callers without a number together.
+    `surveys_at_once`: how many customers a switch calls for flows at the same time, those included who are being asked.
     """
 
     route: str = DEFAULT_ROUTE
@@ -63,6 +65,7 @@ class Dialling:
     callbacks_a_day: int = DEFAULT_CALLBACKS_A_DAY
     other_numbers_a_day: int = DEFAULT_OTHER_NUMBERS_A_DAY
     hidden_callers_a_day: int = DEFAULT_HIDDEN_CALLERS_A_DAY
+    surveys_at_once: int = DEFAULT_SURVEYS_AT_ONCE
 
 
 def dialling_from(document: Mapping[str, Any]) -> Dialling:
@@ -74,6 +77,7 @@ def dialling_from(document: Mapping[str, Any]) -> Dialling:
         spec.get("callbacks_a_day", DEFAULT_CALLBACKS_A_DAY),
         spec.get("other_numbers_a_day", DEFAULT_OTHER_NUMBERS_A_DAY),
         spec.get("hidden_callers_a_day", DEFAULT_HIDDEN_CALLERS_A_DAY),
+        spec.get("surveys_at_once", DEFAULT_SURVEYS_AT_ONCE),
     )
 
 

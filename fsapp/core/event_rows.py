@@ -84,9 +84,10 @@ def _flow_end(event: Event) -> Put:
 
 def _survey(event: Event) -> Put:
     return Put(rows=(("surveys", {
-        "id": id_of(event), "interaction_id": text(event, "call"), "number": _number(event),
-        "flow": text(event, "flow"), "block": text(event, "block"), "value": _shown(event, "value"),
-        "agent": text(event, "agent"), "at": when(event),
+        "id": id_of(event), "interaction_id": text(event, "about") or text(event, "call"),
+        "call_id": text(event, "call"), "number": _number(event), "flow": text(event, "flow"),
+        "block": text(event, "block"), "value": _shown(event, "value"), "agent": text(event, "agent"),
+        "at": when(event),
     }),))
 
 
@@ -112,7 +113,7 @@ def _customer_event(event: Event) -> Put:
 def _attempt(event: Event) -> Put:
     row = {name: text(event, name) for name in (
         "number", "responsible", "agent", "outcome", "result", "cause", "disposition", "campaign", "stage", "line",
-        "contact")}
+        "contact", "flow")}
     return Put(rows=(("attempts", row | {
         "id": id_of(event), "task_id": text(event, "task"), "at": when(event),
         "interaction_id": text(event, "call") or (id_of(event) if event.get("task") else None),
@@ -123,10 +124,12 @@ def _attempt(event: Event) -> Put:
 def _task(event: Event) -> Put:
     at, tries, state = when(event), count(event, "tries") or 0, text(event, "state")
     row = {name: text(event, name) for name in (
-        "kind", "state", "number", "place", "campaign", "stage", "line", "contact", "agent", "group", "made_by", "why")}
+        "kind", "state", "number", "place", "campaign", "stage", "line", "contact", "agent", "group", "made_by", "why",
+        "flow")}
     over = state not in (None, "open")
     return Put(task=row | {
-        "id": id_of(event, "task"), "note": text(event, "note", 4000), "due_at": real(event, "due_at"),
+        "id": id_of(event, "task"), "note": text(event, "note", 4000), "about_id": text(event, "about"),
+        "due_at": real(event, "due_at"),
         "expires_at": real(event, "expires_at"), "made_at": real(event, "made_at"), "tries": tries, "changed_at": at,
         "closed_at": at if over else None,
         # What is over stays over; else the one with more tries, else the later one is the newer word.

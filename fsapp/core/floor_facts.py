@@ -129,9 +129,10 @@ def hung_up(call: SeenCall, at: datetime, cause: str) -> Fact:
 
 
 def is_callers(call: SeenCall) -> bool:
-    """Whether this is a caller's leg, not one to an agent's phone."""
-    if side_of(call.uuid, call) in (Side.FAR, Side.CUSTOMER):
-        return False
+    """Whether this is a caller's leg, or that of a customer whom a flow asks; not one to an agent's phone."""
+    found = side_of(call.uuid, call)
+    if found in (Side.FAR, Side.CUSTOMER, Side.ASKED):
+        return found is Side.ASKED
     side = call.variables.get("cc_side")
     return side == "member" or (side != "agent" and call.direction == "inbound")
 

@@ -11,7 +11,7 @@ from fsapp.core.activity import activity
 from fsapp.core.evidence import is_ghost
 from fsapp.core.floor import AgentState, AgentStatus, Floor, MemberState, RememberedStatus, SeenAgent, SeenMember
 from fsapp.core.floor_facts import is_callers
-from fsapp.core.placeholder import TASK
+from fsapp.core.placeholder import CUSTOMER, TASK
 from fsapp.core.rules import Rules
 from fsapp.core.score import BANDS
 from fsapp.core.wait import Estimate
@@ -169,7 +169,8 @@ def _stay(member: SeenMember | None, names: Mapping[str, str], now: datetime) ->
 
 
 def _number(call: Any, member: SeenMember | None) -> str | None:
-    return (member.number if member is not None else "") or (call.number if call is not None else "") or None
+    of_call = (call.variables.get(CUSTOMER) or call.number) if call is not None else ""
+    return (member.number if member is not None else "") or of_call or None
 
 
 def _class(base_score: int) -> str | None:

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from fsapp.core.after_rules import After, AfterRules, TicketRule, When
 
-__all__ = ["Action", "Finished", "Kind", "action_id", "fits", "follow_ups"]
+__all__ = ["SURVEY_CALL", "Action", "Finished", "Kind", "action_id", "fits", "follow_ups"]
+
+SURVEY_CALL = "survey"  # the reason of an interaction that is a survey call itself
 
 
 class Kind(StrEnum):
@@ -25,6 +27,7 @@ class Kind(StrEnum):
     TASK = "task"
     WEBHOOK = "webhook"
     EMAIL = "email"
+    SURVEY = "survey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Finished:
 
 
 class Action(NamedTuple):
-    """Something that follows, by a rule. `target`: the webhook's or e-mail's name; else empty."""
+    """Something that follows, by a rule. `target`: the webhook's, e-mail's or flow's name; else empty."""
 
     id: str
     kind: Kind
@@ -105,6 +108,8 @@ def follow_ups(one: Finished, rules: AfterRules, lists: Mapping[str, Container[s
                 action_id(one.id, Kind.WEBHOOK, rule.name, rule.webhook), Kind.WEBHOOK, rule, rule.webhook))
         if rule.email is not None:
             actions.append(Action(action_id(one.id, Kind.EMAIL, rule.name, rule.email), Kind.EMAIL, rule, rule.email))
+        if rule.survey is not None:
+            actions.append(Action(action_id(one.id, Kind.SURVEY, rule.name), Kind.SURVEY, rule, rule.survey))
     return tuple(actions)
 
 
@@ -135,7 +140,9 @@ def _fitting(one: Finished, rules: AfterRules, lists: Mapping[str, Container[str
     """The rules that fit: looked at until none gives a tag that is not there. Tags are only ever added, so it ends."""
     tags = set(one.tags)
     while True:
-        fitting = [rule for rule in rules.after if fits(one, rule.when, tags, lists)]
+        # A survey call must not be followed by another one of itself, for ever.
+        fitting = [rule for rule in rules.after if fits(one, rule.when, tags, lists)
+                   and not (rule.survey and one.reason == SURVEY_CALL)]
         given = {tag for rule in fitting for tag in rule.tags}
         if given <= tags:
             return fitting

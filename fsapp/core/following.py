@@ -1,4 +1,4 @@
-"""What is sent or made because of an interaction: the document of a webhook, a letter, a task. Pure; sends nothing.
+"""What is made because of an interaction: the document of a webhook, a letter, a task, a survey. Pure; sends nothing.
 
 All of it is decided once, when the rule fits, and kept: what is tried again an hour later is the same.
 """
@@ -16,7 +16,7 @@ from fsapp.core.follow_up import Action, Finished
 from fsapp.core.placeholders import values_of, written
 from fsapp.core.rules import Rules
 
-__all__ = ["Unfit", "document", "letter", "subject_of", "task_wanted"]
+__all__ = ["Unfit", "document", "letter", "subject_of", "survey_wanted", "task_wanted"]
 
 VERSION = 1
 MAX_SUBJECT = 200
@@ -68,20 +68,34 @@ def subject_of(one: Finished, template: str, rules: Rules, timezone: str) -> str
 
 def task_wanted(one: Finished, task: FollowingTask, rules: Rules, timezone: str) -> dict[str, Any] | Unfit:
     """Whom to call again, for which place, when (epoch seconds) and whose task that is; Unfit where nobody could."""
+    wanted = _call_wanted(one, task.due_s, rules)
+    if isinstance(wanted, Unfit):
+        return wanted
+    agent = one.agent if task.who is TaskFor.AGENT and one.agent in rules.agents else None
+    group = task.group
+    if task.who is TaskFor.GROUP and group is None and one.agent:
+        known = rules.group_of(one.agent, rules.place(wanted["place"]).staff)
+        group = known.name if known else None
+    note = clean_text(written(task.note, _values(one, rules, timezone)), MAX_SUBJECT)
+    return {**wanted, "agent": agent, "group": group, "note": note}
+
+
+def survey_wanted(one: Finished, flow: str, due_s: int, rules: Rules) -> dict[str, Any] | Unfit:
+    """Whom this flow is to ask how the interaction was: as `task_wanted`, but that nobody's agent is waited for."""
+    wanted = _call_wanted(one, due_s, rules)
+    return wanted if isinstance(wanted, Unfit) else {
+        **wanted, "flow": flow, "about": one.id, "about_agent": one.agent or ""}
+
+
+def _call_wanted(one: Finished, due_s: int, rules: Rules) -> dict[str, Any] | Unfit:
     place = rules.place(one.place or "")
     if one.number is None:
         return Unfit("there is no number to call")
     if place is None:
         return Unfit(f"there is no stage or line {one.place or ''!r} to call for")
-    agent = one.agent if task.who is TaskFor.AGENT and one.agent in rules.agents else None
-    group = task.group
-    if task.who is TaskFor.GROUP and group is None and one.agent:
-        known = rules.group_of(one.agent, place.staff)
-        group = known.name if known else None
     return {
-        "number": one.number, "place": place.id, "due_at": one.ended_at + task.due_s, "agent": agent, "group": group,
-        "called": one.called, "name": clean_text(one.name or "", 80), "language": one.language or "",
-        "note": clean_text(written(task.note, _values(one, rules, timezone)), MAX_SUBJECT),
+        "number": one.number, "place": place.id, "due_at": one.ended_at + due_s, "called": one.called,
+        "name": clean_text(one.name or "", 80), "language": one.language or "",
     }
 
 

@@ -3,6 +3,8 @@
 The link makes it (`link.callbacks`), the dialplan leads it (`fsapp-place` and what follows in dialplan/fsapp.xml). It
 has a leg in the line, which is offered to agents as a caller would be; the far leg behind it, which waits and then
 dials; and, once dialled, the customer's. All of them carry these variables.
+
+A call whose customer a flow asks (`flow_leg`) is of a task too, and stands in no line: it is one leg alone.
 """
 
 from __future__ import annotations
@@ -17,19 +19,22 @@ from typing import Protocol
 from fsapp.core.task import Try, TryOutcome
 
 __all__ = [
-    "CUSTOMER", "PLACE", "PLACE_EXTENSION", "TASK", "Side", "Standing", "heard", "is_placeholders", "side_of", "try_of",
+    "ASKS", "CUSTOMER", "PLACE", "PLACE_EXTENSION", "TASK", "Side", "Standing", "heard", "is_placeholders",
+    "outcome_of", "side_of", "try_of",
 ]
 
 PLACE_EXTENSION = "fsapp-place"
 TASK = "fsapp_task"          # the id of the task
 PLACE = "fsapp_place"        # the uuid of the leg in the line
 CUSTOMER = "fsapp_customer"  # the customer's number in E.164
+ASKS = "fsapp_asks"          # the flow that asks the customer
 
 
 class Side(StrEnum):
     LINE = "line"          # stands in the queue
     FAR = "far"            # waits behind it, then dials
     CUSTOMER = "customer"  # the customer's own
+    ASKED = "asked"        # the customer's own, of a call without a line, an agent or another leg: a flow's
 
 
 class Leg(Protocol):
@@ -108,26 +113,29 @@ class Event(Leg, Protocol):
 
 
 def side_of(uuid: str, leg: Leg) -> Side | None:
-    """Which leg of a placeholder this is; None for any other call. One whose variables nobody has read yet counts."""
+    """Which leg of a call for a task this is; None for any other. One whose variables nobody has read yet counts."""
     inbound = leg.direction == "inbound"
     if not leg.variables.get(TASK):
         # Nobody outside can call this extension: the dialplan leads no number there.
         known = leg.called == PLACE_EXTENSION and not leg.variables
         return (Side.FAR if inbound else Side.LINE) if known else None
+    if leg.variables.get(ASKS):
+        return Side.ASKED
     if uuid == leg.variables.get(PLACE):
         return Side.LINE
     return Side.FAR if inbound else Side.CUSTOMER
 
 
 def is_placeholders(uuid: str, leg: Leg) -> bool:
-    return side_of(uuid, leg) is not None
+    """Whether this leg stands in line for a customer, or belongs to one that does."""
+    return side_of(uuid, leg) not in (None, Side.ASKED)
 
 
 def heard(known: Standing | None, event: Event) -> Standing | None:
     """What is known after an event about one of its legs; None of a placeholder that nothing was known of before."""
     side = side_of(event.call, event)
     place, task = event.variables.get(PLACE, ""), event.variables.get(TASK, "")
-    if side is None or not place or not task or event.kind not in _LIFE:
+    if side in (None, Side.ASKED) or not place or not task or event.kind not in _LIFE:
         return known
     if event.kind == "call-hung-up":
         return None if known is None else _hung_up(known, side, event)
@@ -178,12 +186,17 @@ def try_of(known: Standing, responsible: str | None, now: datetime) -> Try | Non
     return Try(known.place, known.ended_at or now, outcome, responsible, known.agent or None, cause, talked_s)
 
 
+def outcome_of(cause: str) -> TryOutcome | None:
+    """How a try ended by the switch's cause; None where that does not say it."""
+    return next((outcome for outcome, causes in _CAUSES.items() if cause in causes), None)
+
+
 def _outcome(known: Standing) -> TryOutcome:
     if known.talk_at is not None:
         return TryOutcome.TALKED
-    for outcome, causes in _CAUSES.items():
-        if known.cause in causes:
-            return outcome
+    found = outcome_of(known.cause)
+    if found is not None:
+        return found
     if known.cause or known.lost or known.line_cause in _OURS:
         return TryOutcome.FAILED
     return TryOutcome.GIVEN_UP

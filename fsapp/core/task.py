@@ -23,11 +23,12 @@ class TaskKind(StrEnum):
     AGAIN = "again"          # an agent's "call again"
     REQUESTED = "requested"  # a caller asked to be called back
     LOST = "lost"            # a caller gave up waiting
+    SURVEY = "survey"        # a flow asks how a call was, no agent
 
 
 class TaskState(StrEnum):
     OPEN = "open"
-    DONE = "done"            # they talked
+    DONE = "done"            # they talked, or the flow has asked
     FAILED = "failed"        # no tries are left
     EXPIRED = "expired"      # it took too long
     CANCELLED = "cancelled"  # by somebody, or as the customer got through otherwise
@@ -37,6 +38,7 @@ class TryOutcome(StrEnum):
     """How a try at a task ended."""
 
     TALKED = "talked"
+    ASKED = "asked"              # the customer answered, and a flow has begun to ask
     BUSY = "busy"
     NO_ANSWER = "no-answer"
     REJECTED = "rejected"
@@ -66,7 +68,9 @@ class Task:
     is kept, as the score of one who has waited since then; None: what a callback has. `tries_left`: after those there
     are. `call`: the uuid of the call that stands in the queue for it now. `closed_at` and `why`: of one not open.
     `batch`: of the import that has made it (`state.imports`), 0 for none. `asked_by`: the number of the caller who has
-    asked for it, where that is another than `number`, HIDDEN where there is none.
+    asked for it, where that is another than `number`, HIDDEN where there is none. `flow`: which one asks the customer
+    who has answered; such a task is nobody's and never stands in a queue. `about` and `about_agent`: the interaction
+    that it asks about, and who had talked there.
     """
 
     id: str
@@ -94,6 +98,9 @@ class Task:
     why: str = ""
     batch: int = 0
     asked_by: str = ""
+    flow: str = ""
+    about: str = ""
+    about_agent: str = ""
 
     @property
     def open(self) -> bool:

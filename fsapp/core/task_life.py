@@ -31,6 +31,7 @@ KEPT = 50  # tasks of one customer that are remembered, those that are over incl
 # Until a try that failed on our side, and so does not count, is made again: at first, and at most after several in a
 # row, as the customer's phone may have rung each time.
 _LATER_S, _MUCH_LATER_S = 300, 3600
+_REACHED = (TryOutcome.TALKED, TryOutcome.ASKED)
 _DAY = timedelta(days=1)
 
 
@@ -63,13 +64,16 @@ def made(tasks: Sequence[Task], new: Task, a_day: int | None = None) -> Changed:
     """Add a task. A callback there is already for this place stays as it is, and is the one: asking twice asks once.
 
     A caller's own request takes the place of a callback for a lost call, and keeps the earlier of the two places. One
-    that was made before, by its id, is not made again, even if it is over. `a_day`: how many callbacks a number gets
-    within 24 hours, those counted that follow from calls by rule; one more is not made (the task is None): anybody can
-    ask for anybody's number, or call with it.
+    that was made before, by its id, is not made again, even if it is over; nor is one whose flow is to ask this
+    customer anyway. `a_day`: how many callbacks a number gets within 24 hours, those counted that follow from calls by
+    rule; one more is not made (the task is None): anybody can ask for anybody's number, or call with it.
     """
     again = next((old for old in tasks if old.id == new.id), None)
     if again is not None:
         return Changed(tuple(tasks), again)
+    asks = next((old for old in tasks if new.flow and old.open and old.flow == new.flow), None)
+    if asks is not None:
+        return Changed(tuple(tasks), asks)
     same = next((old for old in tasks if old.open and old.kind in ASKED and old.place == new.place), None)
     if new.kind not in ASKED or same is None:
         if _by_itself(new) and a_day is not None and _rung_since(tasks, new.made_at - _DAY) >= a_day:
@@ -123,11 +127,11 @@ def placed(tasks: Sequence[Task], id_: str, call: str | None) -> Changed:
     return Changed(_with(tasks, task), task)
 
 
-def tried(tasks: Sequence[Task], id_: str, one: Try, rules: Rules) -> Changed:
-    """A try has ended. They talked: done. Else it is due again later, unless no tries or no time are left.
+def tried(tasks: Sequence[Task], id_: str, one: Try, rules: Rules, counts: bool | None = None) -> Changed:
+    """A try has ended. They talked, or a flow asked: done. Else it is due again, unless no tries or no time are left.
 
-    Where nobody was dialled as something on our side failed, the try does not count. The same try twice changes
-    nothing.
+    `counts`: whether it uses up a try; None: unless it failed on our side, so that nobody was dialled. The same try
+    twice changes nothing.
     """
     task = next((known for known in tasks if known.id == id_), None)
     if task is None or any(known.id == one.id for known in task.tries):
@@ -136,10 +140,10 @@ def tried(tasks: Sequence[Task], id_: str, one: Try, rules: Rules) -> Changed:
     if not task.open:  # it was cancelled while they rang: that they were is still to be known
         task = replace(task, tries=(*task.tries, one), call=None)
         return Changed(_with(tasks, task), task, (told,))
-    counts = one.outcome is not TryOutcome.FAILED
+    counts = one.outcome is not TryOutcome.FAILED if counts is None else counts
     task = replace(task, tries=(*task.tries, one), tries_left=task.tries_left - counts, call=None)
     rule = rule_of(task, rules)
-    if one.outcome is TryOutcome.TALKED:
+    if one.outcome in _REACHED:
         task = _closed(task, TaskState.DONE, one.outcome.value, one.at)
     elif task.tries_left <= 0:
         task = _closed(task, TaskState.FAILED, one.outcome.value, one.at)
@@ -250,7 +254,7 @@ def _told(task: Task, what: str, at: datetime) -> dict[str, Any]:
         "number": task.number, "place": task.place, "campaign": task.campaign, "stage": task.stage, "line": task.line,
         "agent": task.agent, "group": task.group, "due_at": task.due_at.timestamp(),
         "expires_at": task.expires_at.timestamp(), "made_at": task.made_at.timestamp(), "made_by": task.made_by,
-        "contact": task.contact, "tries": len(task.tries), "why": task.why, "note": task.note,
+        "contact": task.contact, "tries": len(task.tries), "why": task.why, "note": task.note, **_asks(task),
     }
 
 
@@ -258,7 +262,12 @@ def _attempt(task: Task, one: Try) -> dict[str, Any]:
     return {
         "type": "attempt", "id": one.id, "at": one.at.timestamp(), "task": task.id, "number": task.number,
         "agent": one.agent, "responsible": one.responsible,
-        "outcome": "talked" if one.outcome is TryOutcome.TALKED else "failed", "result": one.outcome.value,
-        "cause": one.cause, "talked_s": one.talked_s, "campaign": task.campaign, "stage": task.stage,
-        "line": task.line, "contact": task.contact,
+        "outcome": "talked" if one.outcome in _REACHED else "failed", "result": one.outcome.value,
+        "cause": one.cause, "talked_s": None if task.flow and one.agent is None else one.talked_s,
+        "campaign": task.campaign, "stage": task.stage, "line": task.line, "contact": task.contact, **_asks(task),
     }
+
+
+def _asks(task: Task) -> dict[str, str]:
+    """Of a task whose customer a flow asks: which one, and about which interaction."""
+    return {name: text for name, text in (("flow", task.flow), ("about", task.about)) if text}

@@ -20,7 +20,8 @@ __all__ = ["caller_id", "expires_at", "imported", "new_task"]
 def new_task(
     id_: str, kind: TaskKind, number: str, place: Stage | Line, rules: Rules, now: datetime, due_at: datetime, *,
     agent: str | None = None, group: str | None = None, called: str | None = None, contact: str | None = None,
-    made_by: str = "", name: str = "", language: str = "", note: str = "",
+    made_by: str = "", name: str = "", language: str = "", note: str = "", flow: str = "", about: str = "",
+    about_agent: str = "",
 ) -> Task:
     """An open task for a place. `called`: the number of ours that the customer has called, which is shown then.
 
@@ -29,7 +30,8 @@ def new_task(
     return Task(
         id_, kind, number, place.id, due_at, expires_at(place, rules, due_at), now, agent=agent, group=group,
         caller_id=called if called in rules.numbers else caller_id(place, rules), contact=contact,
-        tries_left=place.calling_back.tries, made_by=made_by, name=name, language=language, note=note,
+        tries_left=place.calling_back.tries, made_by=made_by, name=name, language=language, note=note, flow=flow,
+        about=about, about_agent=about_agent,
     )
 
 

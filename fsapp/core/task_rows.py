@@ -19,12 +19,11 @@ MAX_NOTE = 500
 TASK_COLUMNS = (
     "id", "kind", "state", "doing", "number", "name", "campaign", "stage", "line", "agent", "agent_name", "group",
     "due_at", "waiting_at", "unstuck_at", "expires_at", "made_at", "made_by", "caller_id", "contact", "tries",
-    "tries_left", "last_outcome", "call", "closed_at", "why", "language", "note",
-    "asked_by",
+    "tries_left", "last_outcome", "call", "closed_at", "why", "language", "note", "asked_by", "flow", "about",
 )
 ATTEMPT_COLUMNS = (
     "at", "number", "responsible", "responsible_name", "agent", "agent_name", "outcome", "result", "cause", "talked_s",
-    "campaign", "stage", "line", "contact", "task", "id",
+    "campaign", "stage", "line", "contact", "task", "id", "flow",
 )
 
 
@@ -33,7 +32,7 @@ class Doing(StrEnum):
 
     DUE = "due"          # it could be tried now
     LATER = "later"      # its time has not come, or nobody is called at this hour
-    CALLING = "calling"  # a call stands in a queue for it
+    CALLING = "calling"  # a call stands in a queue for it, or its customer's phone rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,7 @@ def task_row(task: Task, rules: Rules, now: datetime) -> dict[str, Any]:
         "closed_at": _text(task.closed_at), "why": clean_text(task.why, MAX_NOTE) or None,
         "language": task.language or None, "note": clean_text(task.note, MAX_NOTE) or None,
         "asked_by": task.asked_by or None,
+        "flow": task.flow or None, "about": clean_text(task.about, MAX_NOTE) or None,
     }
 
 

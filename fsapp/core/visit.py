@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 from fsapp.core.clean import clean_name, clean_number, clean_text
 from fsapp.core.facts_record import facts_record
 from fsapp.core.flow.state import NO_STATE, State, asking, read_language, read_state
+from fsapp.core.flow_leg import ABOUT, ABOUT_AGENT, Asks, asks_of
 from fsapp.core.model import DEGRADED_REASON, FALLBACK_REASON, REASONS, Call, CallClass, Decision, Earlier
 from fsapp.core.numbers import normalise
+from fsapp.core.placeholder import ASKS, CUSTOMER
 from fsapp.core.rules import MAIN
 from fsapp.core.score import MAX_SCORE
 
@@ -49,7 +51,7 @@ HEADERS: Mapping[str, str] = {
     "fsapp_called", "fsapp_decision", "fsapp_class", "fsapp_queue", "fsapp_campaign", "fsapp_stage", "fsapp_line",
     "fsapp_contact", "fsapp_reason", "fsapp_tried", "fsapp_task", "fsapp_switch", "fsapp_carried", "fsapp_recording",
     "cc_base_score", "cc_cause", "cc_cancel_reason", "cc_agent", *NO_STATE, "fsapp_prompts",
-    "fsapp_recordings_of_switch", "fsapp_patience_id", *CARRIED.values(),
+    "fsapp_recordings_of_switch", "fsapp_patience_id", ASKS, CUSTOMER, ABOUT, ABOUT_AGENT, *CARRIED.values(),
 )}
 _NOW = "Event-Date-Timestamp"  # when the switch said all this, by its own clock; microseconds, as all its times
 _MAX_WORD = 256  # the longest of ours is a contact's id: two names and a number
@@ -76,7 +78,8 @@ class Arrival(NamedTuple):
     has named. `flow`: where in a flow the caller is, or, where the caller has left the queue by its key (`asked`), in
     what is asked then; None outside. `language`: the one chosen in a flow. `prompts`: the folder of the switch's
     prompts, `recordings` that of its recordings.
-    `patience_id`: what the dialplan has scheduled for the case that nobody decides.
+    `patience_id`: what the dialplan has scheduled for the case that nobody decides. `asks`: of a call of ours, answered
+    by a customer whom a flow asks, what for; then the caller is this customer, and nothing is decided about the call.
     """
 
     uuid: str
@@ -97,6 +100,7 @@ class Arrival(NamedTuple):
     patience_id: str = ""
     asked: bool = False
     language: str | None = None
+    asks: Asks | None = None
 
 
 def from_variables(get: Callable[[str], str | None], at: float = 0.0) -> dict[str, str]:
@@ -114,7 +118,8 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
     What only the switch and fsapp write is bounded and on one line too: it is logged and kept, whoever it came from.
     """
     get = found.get
-    raw_number = get("Caller-Caller-ID-Number") or ""
+    asks = asks_of({name: get(f"variable_{name}") or "" for name in (ASKS, "fsapp_task", CUSTOMER, ABOUT, ABOUT_AGENT)})
+    raw_number = (asks.number if asks else get("Caller-Caller-ID-Number")) or ""
     raw_name = get("Caller-Caller-ID-Name") or ""
     raw_called = get("variable_fsapp_called") or get("Caller-Destination-Number") or ""
     number, name = clean_number(raw_number), clean_name(raw_name)
@@ -138,7 +143,7 @@ def read_arrival(found: Mapping[str, str], region: str) -> Arrival:
         asking(state) if asked else read_state(state), get("variable_fsapp_prompts") or "",
         get("variable_fsapp_recordings_of_switch") or "",
         text if _TIME.match(text := get("variable_fsapp_patience_id") or "") else "", asked,
-        read_language(state),
+        read_language(state), asks,
     )
 
 

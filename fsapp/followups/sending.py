@@ -56,7 +56,7 @@ class Sending:
             return post(self._poster, webhook, entry.payload, entry.id, entry.tries, self._environ)
         if entry.target.kind == Kind.EMAIL:
             return self._mailer(entry.payload, id_=entry.id, now=now)
-        if entry.target.kind == Kind.TASK:
+        if entry.target.kind in (Kind.TASK, Kind.SURVEY):
             return self._maker(
                 entry.payload, rules, id_=entry.id, rule=entry.rule,
                 made_at=datetime.fromtimestamp(entry.made_at, UTC), now=datetime.fromtimestamp(now, UTC))

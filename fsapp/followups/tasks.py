@@ -35,7 +35,7 @@ class TaskMaker:
     def __call__(
         self, wanted: Mapping[str, Any], rules: Rules, *, id_: str, rule: str, made_at: datetime, now: datetime,
     ) -> Outcome:
-        """Make the task that `following.task_wanted` describes. Never for a number that is not dialled.
+        """Make the task that `following.task_wanted` describes, or `survey_wanted`. Never for a number not dialled.
 
         `made_at`: when that was decided, the same at each try.
         """
@@ -47,14 +47,22 @@ class TaskMaker:
         if why is not None or number.e164 is None:
             return Never(f"the number is not dialled: {why.value if why else 'nonsense'}")
         due_at = max(datetime.fromtimestamp(wanted["due_at"], UTC), now)
+        flow = wanted.get("flow", "")
+        if flow and flow not in rules.flows:
+            return Never(f"the rules have no flow {flow} any more")
         new = new_task(
-            id_[:_ID], TaskKind.AGAIN, number.e164, place, rules, made_at, due_at, agent=wanted.get("agent"),
-            group=wanted.get("group"), called=wanted.get("called"), made_by=f"{task_life.BY_RULE}{rule}",
-            name=wanted.get("name", ""), language=wanted.get("language", ""), note=wanted.get("note", ""))
+            id_[:_ID], TaskKind.SURVEY if flow else TaskKind.AGAIN, number.e164, place, rules, made_at, due_at,
+            agent=wanted.get("agent"), group=wanted.get("group"), called=wanted.get("called"),
+            made_by=f"{task_life.BY_RULE}{rule}", name=wanted.get("name", ""), language=wanted.get("language", ""),
+            note=wanted.get("note", ""), flow=flow, about=wanted.get("about", ""),
+            about_agent=wanted.get("about_agent", ""))
         try:
             a_day = rules.dialling.callbacks_a_day
-            if self._tasks.change(new.number, lambda known: task_life.made(known, new, a_day)).task is None:
+            task = self._tasks.change(new.number, lambda known: task_life.made(known, new, a_day)).task
+            if task is None:
                 return Never(f"the number has been called back {a_day} times within 24 hours, or is to be")
+            if task.id != new.id:
+                return Delivered(f"{task.id}, which is to ask the same")
             # Told at each try, as whoever was killed here had not told it yet: the event's id is the same.
             stream.add(self._client, [stream.encode(event) for event in task_life.made((), new).events])
         except StateError as error:

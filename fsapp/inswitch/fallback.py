@@ -40,6 +40,8 @@ def handle(session: Any, freeswitch: Any) -> None:
         arrival = read_arrival(found, rules.region)
         if arrival.carried is not None:
             _hold(session, arrival, rules, source)
+        elif arrival.asks is not None:
+            session.hangup("NORMAL_TEMPORARY_FAILURE")  # no caller, and no flow is run in here
         elif arrival.cause == "answered":
             _end(session, arrival, source)
         else:

@@ -31,13 +31,15 @@ class Reaction:
     """What an agent's phone does with an offer.
 
     `cause` empty: it is answered after `after_s` and the talk lasts `talk_s` (None: until somebody hangs up), ended by
-    the caller if `caller_ends`. Else it fails after `after_s` with this cause. Lab seconds.
+    the caller if `caller_ends`. Else it fails after `after_s` with this cause. Lab seconds. `keys`: what a customer
+    presses whom a flow asks, one after the other.
     """
 
     cause: str = ""
     after_s: float = 0.0
     talk_s: float | None = None
     caller_ends: bool = False
+    keys: str = ""
 
 
 def endpoint(contact: str) -> str:

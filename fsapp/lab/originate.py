@@ -1,4 +1,7 @@
-"""`originate`: calling out over the simple endpoints null, error, loopback and, as far as failing goes, sofia."""
+"""`originate`: calling out over the simple endpoints null, error, loopback, and sofia to customers.
+
+A number outside, of a gateway or of a profile, is a customer's (see customers), where there are any.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from uuid import uuid4
 
 from fsapp.lab.channel import Channel, Profile
 from fsapp.lab.dialplan import Action
+from fsapp.lab.registrations import PROFILES
 
 if TYPE_CHECKING:
     from fsapp.lab.switch import Switch
@@ -19,7 +23,7 @@ _BLOCK = re.compile(r"\s*(?:\{([^{}]*)\}|\[([^\[\]]*)\])")
 _APPLICATION = re.compile(r"&([A-Za-z0-9_]+)(?:\((.*)\))?\Z")
 _TIMEOUT_S = 60
 _FRAME_S = 0.02
-_PROFILES = ("internal", "external")
+_ASKED_S = 2.0  # how long a customer listens before pressing a key
 _FROM_OUTSIDE = ("", "default", "public")
 
 
@@ -42,9 +46,9 @@ def originate(switch: Switch, arguments: str) -> str:
         return _null(switch, order, rest)
     if kind == "loopback":
         return _loopback(switch, order, rest)
-    if kind == "sofia" and rest.partition("/")[0] not in _PROFILES:
-        return "-ERR INVALID_PROFILE\n"
-    if kind in ("sofia", "user"):
+    if kind == "sofia":
+        return _sofia(switch, order, rest)
+    if kind == "user":
         return _unreachable(switch, order, rest.rpartition("/")[2])
     return "-ERR CHAN_NOT_IMPLEMENTED\n"
 
@@ -116,6 +120,53 @@ def _null(switch: Switch, order: _Order, called: str) -> str:
     switch.fire("CHANNEL_ORIGINATE", leg)
     switch.started(leg)
     return _answered(switch, leg)
+
+
+def _sofia(switch: Switch, order: _Order, rest: str) -> str:
+    profile, _, address = rest.partition("/")
+    if profile == "gateway":
+        gateway, _, called = address.partition("/")
+        return "-ERR INVALID_GATEWAY\n" if switch.customer is None else _outside(
+            switch, order, f"sofia/{gateway}/{called}", called)
+    if profile not in PROFILES:
+        return "-ERR INVALID_PROFILE\n"
+    called, _, host = address.partition(";")[0].rpartition("@")
+    if switch.customer is None or host in switch.peers:
+        return _unreachable(switch, order, address.rpartition("/")[2])
+    return _outside(switch, order, f"sofia/{profile}/{address}", called)
+
+
+def _outside(switch: Switch, order: _Order, name: str, called: str) -> str:
+    """A customer's phone rings, and whoever answers runs the extension."""
+    assert switch.customer is not None
+    reaction, clock = switch.customer(called), switch.clock
+    leg = _leg(switch, order, name, called)
+    switch.fire("CHANNEL_ORIGINATE", leg)
+    switch.started(leg)
+    given = order.variables.get("originate_timeout", "")
+    limit_s = int(given) if given.isdecimal() else _TIMEOUT_S
+    until = clock.now() + min(reaction.after_s, limit_s)
+    while leg.up and (left := until - clock.now()) > 0:
+        leg.wait(left)
+    if not leg.up or reaction.after_s > limit_s or reaction.cause:
+        leg.hangup("NO_ANSWER" if reaction.after_s > limit_s else reaction.cause, "hangup")
+        leg.finish()
+        return f"-ERR {leg.hangup_cause}\n"
+    answered = _answered(switch, leg)
+    if reaction.talk_s is not None:
+        clock.later(reaction.talk_s, leg.hangup, "NORMAL_CLEARING", "caller")
+    if reaction.keys:
+        clock.later(_ASKED_S, _press, switch, leg, reaction.keys)
+    return answered
+
+
+def _press(switch: Switch, leg: Channel, keys: str) -> None:
+    """The customer presses the next key when asked something."""
+    asked = leg.get("current_application") == "play_and_get_digits"
+    if asked:
+        leg.press(keys[0])
+    if leg.up and (left := keys[asked:]):
+        switch.clock.later(_ASKED_S, _press, switch, leg, left)
 
 
 def _unreachable(switch: Switch, order: _Order, called: str) -> str:

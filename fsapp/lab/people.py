@@ -18,6 +18,7 @@ __all__ = ["Callers", "Customers", "Phones", "agents"]
 _NEVER_S = 3600.0
 _ASKS_S = 60.0    # how long somebody listens who wants to be called back
 _LISTEN_S = 2.0
+_QUESTIONS = 5    # of a survey call that a customer answers
 
 
 def agents(names: list[str], scenario: Scenario) -> list[Agent]:
@@ -73,7 +74,9 @@ class Customers:
             return Reaction("USER_BUSY", 0)
         if lot < how.no_answer_share + how.busy_share + how.reject_share:
             return Reaction("CALL_REJECTED", how.answer.draw(rng))
-        return Reaction("", how.answer.draw(rng), how.talk.draw(rng))
+        answer_s, talk_s = how.answer.draw(rng), how.talk.draw(rng)
+        keys = "".join(rng.choice(how.keys) for _ in range(_QUESTIONS)) if how.keys else ""
+        return Reaction("", answer_s, talk_s, keys=keys)
 
 
 class Callers:

@@ -120,13 +120,17 @@ class AgentBehaviour(_Table):
 
 
 class CustomerBehaviour(_Table):
-    """What customers do who are called; the shares add up to at most 1, the rest answers and talks for `talk`."""
+    """What customers do who are called; the shares add up to at most 1, the rest answers and talks for `talk`.
+
+    `keys`: of these one by chance is what a customer presses at each question of a survey call; empty: none.
+    """
 
     answer: Duration = Uniform(kind="uniform", low_s=3, high_s=12)
     talk: Duration = Uniform(kind="uniform", low_s=20, high_s=90)
     no_answer_share: Share = 0
     busy_share: Share = 0
     reject_share: Share = 0
+    keys: Annotated[str, Field(pattern="^[0-9*#]*$", max_length=20)] = ""
 
     @model_validator(mode="after")
     def _shares(self) -> CustomerBehaviour:

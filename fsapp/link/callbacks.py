@@ -34,7 +34,7 @@ from fsapp.spawn import spawn
 from fsapp.state.tasks import Tasks
 from fsapp.telephony.command import placeholder, uuid_exists, uuid_kill
 
-__all__ = ["Callbacks"]
+__all__ = ["Callbacks", "Watched", "taken"]
 
 EVERY_S = 1.0
 _DUTY = 20        # reading what is due, and planning, each take a twentieth of the time at most
@@ -88,7 +88,7 @@ class Callbacks:
 
     def hear(self, event: FloorEvent) -> None:
         """Take an event of the switch; returns at once."""
-        if side_of(event.call, event) is None:
+        if side_of(event.call, event) in (None, Side.ASKED):
             return
         place = event.variables.get("fsapp_place", "")
         if place:
@@ -204,7 +204,8 @@ class Callbacks:
         if time.monotonic() < self._read_at:
             return
         began = time.monotonic()
-        due = {task.id: task for task in self._tasks.due(now)}
+        # Those with a flow are not for agents: `flow_calls` has their customers called.
+        due = {task.id: task for task in self._tasks.due(now) if not task.flow}
         for one in self._standing.values():
             if one.task not in due:
                 due |= {task.id: task for task in self._tasks.of(one.number) if task.id == one.task}
@@ -234,7 +235,7 @@ class Callbacks:
             _log.error("callback_not_made", task=task.id, error=str(error))
             self._rest(task.id)
             return
-        changed = self._change(task.number, partial(_taken, id_=task.id, call=place, now=datetime.now(UTC)))
+        changed = self._change(task.number, partial(taken, id_=task.id, call=place, now=datetime.now(UTC)))
         if changed.task is None or changed.task.call != place:
             return  # it is over, or somebody has been faster
         self._made[place] = Standing(place, task.id, task.number), time.monotonic()
@@ -294,7 +295,7 @@ class Callbacks:
         self._resting[task] = time.monotonic() + rest_s, rest_s
 
 
-def _taken(tasks: Sequence[Task], id_: str, call: str, now: datetime) -> Changed:
+def taken(tasks: Sequence[Task], id_: str, call: str, now: datetime) -> Changed:
     """The task with its call, unless it has one, or has become due later meanwhile."""
     task = next((task for task in tasks if task.id == id_), None)
     if task is None or task.call or task.due_at > now:

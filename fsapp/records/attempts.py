@@ -14,7 +14,7 @@ __all__ = ["find_attempts"]
 _TRY = attempts.c
 _COLUMNS = (
     _TRY.id, _TRY.at, _TRY.task_id.label("task"), _TRY.number, _TRY.agent, _TRY.responsible, _TRY.outcome, _TRY.result,
-    _TRY.cause, _TRY.talked_s, _TRY.campaign, _TRY.stage, _TRY.line, _TRY.contact,
+    _TRY.cause, _TRY.talked_s, _TRY.campaign, _TRY.stage, _TRY.line, _TRY.contact, _TRY.flow,
 )
 
 

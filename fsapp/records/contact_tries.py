@@ -39,6 +39,8 @@ def count_attempts(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _contact_of(attempt: Mapping[str, Any]) -> str | None:
+    if attempt["flow"]:
+        return None  # a survey call is no attempt at a contact
     if attempt["contact"]:
         return str(attempt["contact"])
     if attempt["campaign"] and attempt["stage"] and attempt["number"]:
@@ -55,7 +57,8 @@ def with_history(connection: Connection, rows: Sequence[Row], at: float) -> list
     for some in _pages(numbers):
         for number, campaign, stage, count, last in connection.execute(
                 select(tries.c.number, tries.c.campaign, tries.c.stage, func.count(), func.max(tries.c.at))
-                .where(tries.c.number.in_(some), tries.c.campaign.is_not(None), tries.c.stage.is_not(None))
+                .where(tries.c.number.in_(some), tries.c.campaign.is_not(None), tries.c.stage.is_not(None),
+                       tries.c.flow.is_(None))
                 .group_by(tries.c.number, tries.c.campaign, tries.c.stage)):
             attempts[contact_id(campaign, stage, number)] = count, last
         for contact, disposition in connection.execute(

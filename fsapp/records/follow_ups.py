@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from fsapp.core.after_rules import TicketRule
 from fsapp.core.follow_up import Action, Finished, Kind, action_id, follow_ups
-from fsapp.core.following import Unfit, document, letter, subject_of, task_wanted
+from fsapp.core.following import Unfit, document, letter, subject_of, survey_wanted, task_wanted
 from fsapp.core.rules import Rules
 from fsapp.records import schema, tickets
 from fsapp.records.writer import lock, upsert
@@ -201,6 +201,8 @@ def _outgoing(one: Finished, action: Action, rules: Rules, now: float, timezone:
         payload = document(one, action, rules, now)
     elif action.kind is Kind.EMAIL:
         payload = letter(one, rules.follow.emails[action.target], rules, timezone)
+    elif action.kind is Kind.SURVEY:
+        payload = survey_wanted(one, action.target, action.rule.survey_due_s, rules)
     else:
         assert action.rule.task is not None
         payload = task_wanted(one, action.rule.task, rules, timezone)

@@ -20,14 +20,14 @@ from fsapp.records.writer import lock
 __all__ = ["SENT", "Entry", "OutboxFilter", "Target", "behind", "claim", "depth", "drop", "due", "ended", "find", "get",
            "later", "retry"]
 
-SENT = (Kind.TASK.value, Kind.WEBHOOK.value, Kind.EMAIL.value)
+SENT = (Kind.TASK.value, Kind.WEBHOOK.value, Kind.EMAIL.value, Kind.SURVEY.value)
 MAX_ERROR = 300
 _AT_ONCE = 500
 Row = dict[str, Any]
 
 
 class Target(NamedTuple):
-    """Where something goes: a kind, and the name of the webhook or e-mail."""
+    """Where something goes: a kind, and the name of the webhook, e-mail or flow."""
 
     kind: str
     name: str

@@ -180,20 +180,24 @@ tickets = Table(
     _index_of_the_over("tickets", "closed_at"),
 )
 tasks = Table(
+    # `flow`: which one asks the customer, of a survey; `about_id`: the interaction that it asks about.
     "tasks", METADATA, _id(), _text("kind"), _text("state"), _text("number"), _customer(), _text("place"),
     _text("campaign"), _text("stage"), _text("line"), _text("contact"), _text("agent"), _text("group"),
     _real("due_at"), _real("expires_at"), _real("made_at"), _text("made_by"), _count("tries"), _text("why"),
-    _text("note"), _real("changed_at", nullable=False), _real("closed_at"), _text("told", nullable=False),
+    _text("note"), _text("flow"), _text("about_id"), _real("changed_at", nullable=False), _real("closed_at"),
+    _text("told", nullable=False),
     Index(None, "number", "made_at"), Index(None, "state", "due_at"), Index(None, "agent", "state"),
     Index(None, "campaign", "stage", "made_at"), Index(None, "customer_id"), Index(None, "made_at"),
     _index_of_the_over("tasks", "closed_at"),
+    Index(None, "about_id"),
 )
 attempts = Table(
     # `responsible`: whose task it was; `agent`: who was reserved or spoke. `outcome`: talked, failed; `result`: finer.
+    # `flow`: of a survey call, in which no agent has a part.
     "attempts", METADATA, _id(), _text("task_id"), _interaction(), _text("number"), _customer(),
     _text("responsible"), _text("agent"), _text("outcome"), _text("result"), _text("cause"), _text("disposition"),
     _real("at", nullable=False), _real("talked_s"), _text("campaign"), _text("stage"), _text("line"),
-    _text("contact"), Index(None, "task_id"), Index(None, "number", "at"), Index(None, "agent", "at"),
+    _text("contact"), _text("flow"), Index(None, "task_id"), Index(None, "number", "at"), Index(None, "agent", "at"),
     Index(None, "campaign", "stage", "at"), Index(None, "customer_id"), Index(None, "at"),
 )
 dispositions = Table(
@@ -203,9 +207,10 @@ dispositions = Table(
     Index(None, "at"),
 )
 surveys = Table(
-    "surveys", METADATA, _id(), _interaction(), _text("number"), _text("flow"), _text("block"), _text("value"),
-    _text("agent"), _real("at", nullable=False), Index(None, "interaction_id"), Index(None, "flow", "at"),
-    Index(None, "number", "at"), Index(None, "at"),
+    # An answer about an interaction, given in a call: the same, or the survey call that followed from it.
+    "surveys", METADATA, _id(), _interaction(), _text("call_id"), _text("number"), _text("flow"), _text("block"),
+    _text("value"), _text("agent"), _real("at", nullable=False), Index(None, "interaction_id"),
+    Index(None, "flow", "at"), Index(None, "number", "at"), Index(None, "at"), Index(None, "call_id"),
 )
 voicemails = Table(
     "voicemails", METADATA, _id(), _interaction(), _text("number"), _customer(), _text("flow"), _text("block"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fsapp.core.rules import Rules, agent_queue, group_queue, line_queue, list_queue, stage_queue
 from fsapp.rules.finding import Finding
+from fsapp.rules.flows import survey_faults
 from fsapp.rules.folder import Path
 from fsapp.rules.references import known, table, texts, twice
 
@@ -17,7 +18,7 @@ __all__ = ["after_faults", "after_warnings"]
 _TABLES = {"campaign": "campaign", "line": "line", "list": "list"}
 _WHEN_LISTS = ("channel", "direction", "class", "outcome", "campaign", "stage", "line", "queue", "disposition", "tag",
                "list")
-_DOES = ("ticket", "tags", "task", "webhook", "email")
+_DOES = ("ticket", "tags", "task", "webhook", "email", "survey")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
@@ -60,8 +61,9 @@ def _rule(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any], comp
         if complete and queue not in queues:
             yield Finding((*path, "queue"), f"there is no queue {queue[:130]!r}; see `fsapp queues`, or write line, "
                                             "stage or list")
-    for key in ("webhook", "email"):
-        yield from known((*path, key), spec, key, document, complete)
+    for key, kind in (("webhook", "webhook"), ("email", "email"), ("survey", "flow")):
+        yield from known((*path, key), spec, kind, document, complete)
+    yield from survey_faults(path, spec, document)
     yield from _bounds(path, spec)
     yield from _actions(path, spec, document, complete)
 
@@ -83,6 +85,8 @@ def _actions(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any], c
                 yield Finding((*path, key), 'is of a ticket; add ticket = "open-or-new", or remove it')
     elif spec.get("ticket") == "new" and "ticket_days" in spec:
         yield Finding((*path, "ticket_days"), 'is of open tickets; write ticket = "open-or-new", or remove it')
+    if "survey_due_s" in spec and "survey" not in spec:
+        yield Finding((*path, "survey_due_s"), 'is of a survey; add survey = "FLOW", or remove it')
     yield from twice((*path, "tags"), texts(spec, "tags"))
     task = table(spec, "task")
     yield from known((*path, "task", "group"), task, "group", document, complete)
@@ -127,6 +131,8 @@ def after_warnings(rules: Rules) -> Iterator[Finding]:
                                                   "give it")
         if told and rule.ticket is not None:
             yield Finding((*path, "ticket"), "is never reached: a rule before this one has a ticket for everything")
+        if rule.survey is not None and not rules.dialling.surveys_at_once:
+            yield Finding((*path, "survey"), "asks nobody: surveys_at_once of [dial] is 0")
         told = told or (rule.ticket is not None and rule.when == type(rule.when)())
     for webhook in rules.follow.webhooks.values():
         yield from _webhook(("webhook", webhook.name), webhook.url, webhook.secret_env, webhook.name in used)

@@ -137,6 +137,8 @@ class After(Table):
     task: AfterTask | None = None
     webhook: Name | None = None
     email: Name | None = None
+    survey: Name | None = None
+    survey_due_s: Annotated[int, Field(ge=0, le=_LATEST_S)] | None = None
 
 
 class Webhook(Table):

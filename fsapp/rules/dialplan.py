@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from fsapp.core.carry import CARRY_CONTEXT, CARRY_EXTENSION
+from fsapp.core.flow_leg import ASK_EXTENSION
 from fsapp.core.placeholder import PLACE_EXTENSION
 from fsapp.core.rules import Rules
 from fsapp.core.score import MAX_SCORE
@@ -130,6 +131,7 @@ class _Check:
         self._switches()
         self._recording()
         self._callbacks()
+        self._asked()
         self._transfers()
         self._numbers()
         self._fallback()
@@ -227,6 +229,21 @@ class _Check:
         if not any(text.endswith("=execute_extension fsapp-dial-now XML fsapp") for text in data):
             self._fault(self.plan.folder, f"nothing before {QUEUE} has the customer of a callback dialled: put "
                                           "fsapp.xml back")
+
+    def _asked(self) -> None:
+        """Calls whose customers a flow asks, and what becomes of them where fsapp is away."""
+        if all(rule.survey is None for rule in self.wanted.rules.follow.after):
+            return
+        for name, leads, lost in (
+            (ASK_EXTENSION, f"transfer {VISIT} ", "customers called for a survey would hear nothing"),
+            (FALLBACK, "hangup ", "customers called for a survey would be led to a queue while fsapp is away"),
+        ):
+            of_asked = [one for one in self.plan.matching(CONTEXT, name) if any(
+                condition.get("field") == "${fsapp_asks}" for condition in one.all("condition"))]
+            if not any(f"{action.get('application')} {action.get('data')}".startswith(leads)
+                       for one in of_asked for action in self.plan.actions(one)):
+                self._fault(self.plan.folder, f"nothing in context {CONTEXT} takes {name} where fsapp_asks is set: "
+                                              f"{lost}: put fsapp.xml back")
 
     def _unknown(self, extension: Node, actions: list[Node]) -> None:
         if not actions or actions[-1].get("application") != "hangup":

@@ -55,7 +55,7 @@ def flow_faults(document: Mapping[str, Any], complete: bool, staff: Staffed) -> 
 
 
 def survey_faults(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether the survey of a line, stage or campaign is a flow that leads to nobody: the talk is over."""
+    """Whether the survey of a line, stage or campaign, or of [[after]], is a flow that leads to nobody: it is over."""
     name = spec.get("survey")
     flow = dict(_tables(document, "flow")).get(name) if isinstance(name, str) else None
     if flow is None:

@@ -211,6 +211,7 @@ class Dial(Table):
     callbacks_a_day: Annotated[int, Field(ge=1, le=40)] | None = None
     other_numbers_a_day: Annotated[int, Field(ge=1, le=40)] | None = None
     hidden_callers_a_day: Annotated[int, Field(ge=1, le=1000)] | None = None
+    surveys_at_once: Annotated[int, Field(ge=0, le=50)] | None = None
 
 
 Rings = create_model("Rings", __base__=Table, **{

@@ -18,9 +18,9 @@ from fsapp.errors import UnsafeArgument
 
 __all__ = [
     "CONNECT", "EXIT", "MAX_ARGUMENT", "MAX_VALUE", "MYEVENTS", "STILL_THERE", "api", "auth", "bgapi", "callcenter",
-    "digits", "execute", "hangup", "line", "linger", "multiset", "originate", "path", "placeholder", "set_profile_var",
-    "sofia_contact", "subscribe", "transfer", "user_data", "uuid_displace", "uuid_exists", "uuid_kill", "uuid_transfer",
-    "value",
+    "digits", "execute", "flow_call", "hangup", "line", "linger", "multiset", "originate", "path", "placeholder",
+    "set_profile_var", "sofia_contact", "subscribe", "transfer", "user_data", "uuid_displace", "uuid_exists",
+    "uuid_kill", "uuid_transfer", "value",
 ]
 
 CONNECT = b"connect\n\n"
@@ -234,6 +234,26 @@ def placeholder(call: str, number: str, name: str, variables: Mapping[str, str])
     ]
     pairs += [f"origination_{side}_id_name='{called}'" for side in ("caller", "callee")]
     return f"originate {{{','.join(pairs)}}}loopback/fsapp-place/fsapp/XML fsapp-visit XML fsapp"
+
+
+def flow_call(call: str, dial: str, number: str, shown: str, ring_s: int, variables: Mapping[str, str]) -> str:
+    """The api command that calls a customer by `dial` with the uuid `call`; answered, the call goes to fsapp-ask.
+
+    `number`: the customer's, as whose the call then is; `shown`: what the customer sees. A redirection (302) is not
+    followed. UnsafeArgument as in `originate`.
+    """
+    own = {
+        "origination_uuid": _matching("uuid", call, _UUID), "origination_caller_id_number": shown,
+        "origination_caller_id_name": shown, "origination_callee_id_number": number,
+        "origination_callee_id_name": number, "originate_timeout": str(ring_s), "max_session_transfers": "1000",
+        "ignore_early_media": "true", "outbound_redirect_fatal": "true",
+    }
+    pairs = [
+        f"{_matching('variable', key, _VARIABLE)}={_matching(f'value of {key}', text, _DIALLED)}"
+        for key, text in (own | dict(variables)).items()
+    ]
+    where = _matching("dial string", dial, _DIALLED)
+    return f"originate {{{','.join(pairs)},absolute_codec_string=^^:PCMA:PCMU}}{where} fsapp-ask XML fsapp"
 
 
 def uuid_kill(call: str) -> str:

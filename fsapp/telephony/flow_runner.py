@@ -174,8 +174,8 @@ class FlowRunner:
         if isinstance(action, Request):
             return self._ask_for(who, action, state)
         if isinstance(action, Note):
-            talk = {"agent": arrival.agent, "queue": arrival.queue} if arrival.cause == TALKED else {}
-            self._event(arrival, "survey_answered", flow=state.flow, block=action.block, value=action.value, **talk)
+            self._event(arrival, "survey_answered", flow=state.flow, block=action.block, value=action.value,
+                        **_about(arrival))
         return None
 
     def _record(self, talk: Talk, action: Record, arrival: Arrival, state: State) -> Said:
@@ -244,6 +244,14 @@ class FlowRunner:
             "type": kind, "id": event_id(at, random.getrandbits(48)), "at": at, "call": arrival.uuid,
             "caller": call.caller.key or call.caller.raw, "called": call.called.key or call.called.raw, **more,
         })
+
+
+def _about(arrival: Arrival) -> dict[str, Any]:
+    """Of which talk a survey asks: the one before it, or the interaction which the customer was called about."""
+    if arrival.asks is not None:
+        found = {"about": arrival.asks.about, "agent": arrival.asks.agent}
+        return {name: text for name, text in found.items() if text}
+    return {"agent": arrival.agent, "queue": arrival.queue} if arrival.cause == TALKED else {}
 
 
 def _begin(flow: Flow, version: int, language: str | None) -> State:

@@ -16,6 +16,7 @@ from typing import Any
 from fsapp.core.carry import Course, course, hold
 from fsapp.core.flow.actions import Agent, Hangup, Transfer
 from fsapp.core.flow.state import left
+from fsapp.core.flow_leg import Asks
 from fsapp.core.model import Decision, Facts, Led
 from fsapp.core.route import decide
 from fsapp.core.rules import Line, Rules, Stage
@@ -44,17 +45,20 @@ class Visits:
 
     `facts` gives the facts of a caller by the number's key (None for a caller without one) and never raises; `write`
     takes an event and returns when it is safe or kept to be caught up; `rules` gives the rules in force, or None.
-    `flows` talks to callers; without it a flow leads to its line at once.
+    `flows` talks to callers; without it a flow leads to its line at once. `begun` is told that a flow begins to ask a
+    customer who was called for that, by a call of this uuid; it never raises.
     """
 
     def __init__(
         self, facts: Callable[[str | None], Facts], write: Callable[[dict[str, Any]], None],
         rules: Callable[[], Rules | None], flows: FlowRunner | None = None,
+        begun: Callable[[Asks, str, Rules], None] = lambda asks, call, rules: None,
     ) -> None:
         self._facts = facts
         self._write = write
         self._rules = rules
         self._flows = flows
+        self._begun = begun
         self._said_at = -_SAY_AGAIN_S
 
     def __call__(self, session: Session) -> None:
@@ -70,6 +74,8 @@ class Visits:
             session.leave()
         elif arrival.carried is not None:
             self._hold(session, arrival, rules)
+        elif arrival.asks is not None:
+            self._ask(session, arrival, arrival.asks, rules)
         elif arrival.cause == TALKED:
             self._end(session, arrival, rules)
         else:
@@ -94,6 +100,17 @@ class Visits:
             end = self._flows.run(session, arrival if within else arrival._replace(flow=None), rules, flow)
             if isinstance(end.action, Hangup):
                 cause = end.action.cause
+        session.leave(command.hangup(cause))
+
+    def _ask(self, session: Session, arrival: Arrival, asks: Asks, rules: Rules) -> None:
+        """A customer whom we have called has answered: the flow asks, then the call is over, wherever else it leads."""
+        cause = "NORMAL_TEMPORARY_FAILURE"
+        if self._flows is None or asks.flow not in rules.flows:
+            _log.error("no_such_flow", call=arrival.uuid, flow=asks.flow, meanwhile="the call ends")
+        else:
+            self._begun(asks, arrival.uuid, rules)
+            end = self._flows.run(session, arrival, rules, asks.flow)
+            cause = end.action.cause if isinstance(end.action, Hangup) else "NORMAL_CLEARING"
         session.leave(command.hangup(cause))
 
     def _route(self, session: Session, arrival: Arrival, rules: Rules) -> None:

@@ -116,7 +116,8 @@ def test_a_customer_is_not_dialled_more_often_than_is_allowed(outcomes: list[Try
             tasks = task_life.tried(tasks, "t", one, RULES).tasks
             dialled += outcome is not TryOutcome.FAILED
     assert dialled <= allowed
-    wanted = {TaskState.DONE} if TryOutcome.TALKED in outcomes[:len(tasks[0].tries)] else (
+    reached = {TryOutcome.TALKED, TryOutcome.ASKED}
+    wanted = {TaskState.DONE} if reached & set(outcomes[:len(tasks[0].tries)]) else (
         {TaskState.FAILED} if dialled == allowed else {TaskState.OPEN})
     assert {tasks[0].state} == wanted
 

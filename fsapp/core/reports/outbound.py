@@ -41,7 +41,7 @@ def count_attempt(tally: Tally, one: Tried) -> None:
 def attempts(tally: Tally, _query: Query) -> Figures:
     counts, talks = tally.counts, tally.samples["talked"]
     ways = {result.value.replace("-", "_"): counts[f"result {result.value}"]
-            for result in TryOutcome if result is not TryOutcome.TALKED}
+            for result in TryOutcome if result not in (TryOutcome.TALKED, TryOutcome.ASKED)}
     other = counts["not_reached"] - sum(ways.values())
     return {
         "attempts": counts["attempts"], "talked": counts["talked"], "not_reached": counts["not_reached"], **ways,

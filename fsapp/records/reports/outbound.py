@@ -15,6 +15,7 @@ from fsapp.records.schema import attempts, contacts, tasks
 __all__ = ["read_attempts", "read_callbacks", "read_campaigns"]
 
 _TRY, _TASK, _CONTACT = attempts.c, tasks.c, contacts.c
+_OF_AGENTS = _TRY.flow.is_(None)  # no agent has a part in survey calls
 _TRY_COLUMNS: Columns = {
     "agent": _TRY.agent, "responsible": _TRY.responsible, "campaign": _TRY.campaign,
     "stage": _TRY.campaign + "/" + _TRY.stage, "line": _TRY.line, "result": func.coalesce(_TRY.result, _TRY.outcome),
@@ -29,7 +30,7 @@ _CONTACT_COLUMNS: Columns = {"campaign": _CONTACT.campaign, "stage": _CONTACT.ca
 def read_attempts(connection: Connection, query: Query, rows: Rows) -> None:
     for at, outcome, result, talked_s, *values in read(connection, select(
             _TRY.at, _TRY.outcome, _TRY.result, _TRY.talked_s, *(_TRY_COLUMNS[name] for name in rows.by),
-    ).where(within(_TRY.at, query), *only(query, _TRY_COLUMNS))):
+    ).where(within(_TRY.at, query), _OF_AGENTS, *only(query, _TRY_COLUMNS))):
         count_attempt(rows.at(at, values), Tried(outcome, result, talked_s))
 
 
@@ -54,5 +55,5 @@ def read_campaigns(connection: Connection, query: Query, rows: Rows) -> None:
         tally.count("open" if state == "open" else "closed", many)
     for at, outcome, result, talked_s, *values in read(connection, select(
             _TRY.at, _TRY.outcome, _TRY.result, _TRY.talked_s, *(_TRY_COLUMNS[name] for name in rows.by),
-    ).where(within(_TRY.at, query), _TRY.campaign.is_not(None), *only(query, _TRY_COLUMNS))):
+    ).where(within(_TRY.at, query), _OF_AGENTS, _TRY.campaign.is_not(None), *only(query, _TRY_COLUMNS))):
         count_attempt(rows.at(at, values), Tried(outcome, result, talked_s))
