@@ -32,6 +32,7 @@ _CALLBACKS = (
 _HAS_PYTHON = "${module_exists(mod_python3)}"
 PEERS_CONTEXT, CARRIED_EXTENSION = "fsapp-peers", "fsapp-carried"
 _UNSET = re.compile(r"\$\$\{(fsapp_[^{}]*)\}")
+_OF_FLOWS = ("${fsapp_block}", "${fsapp_asks}")
 _SHOWN = 3
 
 
@@ -232,8 +233,6 @@ class _Check:
 
     def _asked(self) -> None:
         """Calls whose customers a flow asks, and what becomes of them where fsapp is away."""
-        if all(rule.survey is None for rule in self.wanted.rules.follow.after):
-            return
         for name, leads, lost in (
             (ASK_EXTENSION, f"transfer {VISIT} ", "customers called for a survey would hear nothing"),
             (FALLBACK, "hangup ", "customers called for a survey would be led to a queue while fsapp is away"),
@@ -347,9 +346,9 @@ class _Check:
 
     def _decides_inside(self) -> None:
         """The script inside the switch comes before what the dialplan decides alone, and only where there is Python."""
-        # A caller in a flow is given back to it first.
+        # A caller in a flow is given back to it first, and who was called for one is no caller.
         found = [one for one in self.plan.matching(CONTEXT, FALLBACK)
-                 if all(condition.get("field") != "${fsapp_block}" for condition in one.all("condition"))]
+                 if all(condition.get("field") not in _OF_FLOWS for condition in one.all("condition"))]
         if not found:
             return  # a transfer that leads to nowhere, and said
         first = found[0]

@@ -85,6 +85,20 @@ def test_who_closes_needs_an_extension_that_says_so(run, place, old, new, line):
     assert any(line in fault for fault in err)
 
 
+@pytest.mark.parametrize(("old", "new", "line"), [
+    ("^fsapp-ask$", "^fsapp-x$", "nothing in context fsapp takes fsapp-ask where fsapp_asks is set"),
+    ('fsapp-fallback-asked">\n      <condition field="destination_number" expression="^fsapp-fallback$"/>\n      '
+     '<condition field="${fsapp_asks}"',
+     'fsapp-fallback-asked">\n      <condition field="destination_number" expression="^fsapp-fallback$"/>\n      '
+     '<condition field="${fsapp_block}"', "led to a queue while fsapp is away"),
+])
+def test_who_is_called_for_a_survey_needs_extensions(run, place, old, new, line):
+    change(place, "dialplan/fsapp.xml", old, new)
+    status, _, err = run()
+    assert status == 1
+    assert any(line in fault for fault in err), err
+
+
 def test_what_the_project_ships_fits(run):
     status, out, err = run()
     assert (status, err) == (0, [])

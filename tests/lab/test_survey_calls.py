@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,15 +13,23 @@ from typing import Any
 import pytest
 from flow_centre import at, document, press
 from lab_ends import until
+from sqlalchemy import select
 from test_callback_calls import CUSTOMER, HELPDESK, Calling
 
+from fsapp import log
+from fsapp.app.followups import FollowupsProcess
+from fsapp.app.recorder import RecorderProcess
+from fsapp.cli.root import main
 from fsapp.core import task_life
 from fsapp.core.floor_rows import call_rows
-from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome
+from fsapp.core.task import TaskKind, TaskState, TryOutcome
 from fsapp.lab.channel import Channel
 from fsapp.lab.clock import Clock
 from fsapp.lab.offering import Reaction
 from fsapp.lab.scripts import Scripts
+from fsapp.records import schema
+from fsapp.records.database import Database
+from fsapp.records.versions import migrate
 from fsapp.rules import check_document
 from fsapp.state.floor import read_floor
 
@@ -300,3 +309,100 @@ def test_ids_of_any_interaction_come_through(surveying: Callable[..., Surveying]
     assert (answer["about"], answer["value"], answer.get("agent")) == (about, "3", None)
 
 
+
+
+# -- the whole chain -----------------------------------------------------------------------------------------------
+
+
+class Memory:
+    """Recorder and follow-ups on a database, and what commands say of it."""
+
+    def __init__(self, redis_server: Any, url: str, folder: Path, monkeypatch: Any, capsys: Any) -> None:
+        migrate(url)
+        monkeypatch.setenv("FSAPP_REDIS_URL", redis_server.url)
+        monkeypatch.setenv("FSAPP_DATABASE_URL", url)
+        self._capsys = capsys
+        log.configure()  # to stderr: what commands print is read
+        self._database = Database(url)
+        settings = redis_server.settings.model_copy(update={
+            "database_url": url, "recordings": str(folder),
+            **dict.fromkeys(("recorder_http", "followups_http"), "127.0.0.1:0")})
+        self.parts = [RecorderProcess(settings), FollowupsProcess(settings)]
+        for part in self.parts:
+            part.start()
+
+    def fsapp(self, *words: str) -> Any:
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main([*words, "--json"])
+        out, err = self._capsys.readouterr()
+        assert not left.value.code, err
+        return json.loads(out)
+
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        query = select(table).order_by(*table.primary_key)
+        return [dict(row) for row in self._database.read(
+            lambda connection: connection.execute(query).mappings().all())]
+
+    def stop(self) -> None:
+        for part in self.parts[::-1]:
+            part.stop()
+        self.parts[0].database.close()
+        self._database.close()
+
+
+def test_from_a_talk_to_its_answer_in_the_memory(
+    own_redis: Any, empty_database: str, tmp_path: Path, monkeypatch: Any, capsys: Any,
+) -> None:
+    redis_server = own_redis()
+    centre = Surveying(redis_server, tmp_path, rules=rules())
+    memory = Memory(redis_server, empty_database, tmp_path, monkeypatch, capsys)
+    try:
+        centre.agent = Reaction(after_s=0.2, talk_s=3)
+        centre.customer = Reaction(after_s=1, keys="4")
+        centre.at_work("1004")
+        talk = centre.switch.call(CUSTOMER, HELPDESK)
+        until(lambda: not talk.up, "they have talked")
+        until(lambda: centre.told("survey_answered"), "the customer was called and asked")
+        until(lambda: [row["outcome"] for row in memory.rows(schema.interactions)].count(None) == 0
+              and len(memory.rows(schema.interactions)) == 2, "both calls are in the memory")
+        until(lambda: all(row["followed_at"] for row in memory.rows(schema.interactions)), "all is looked at")
+        check_memory(memory, talk.uuid)
+        # Nothing follows from the survey, though its rule says nothing against it.
+        assert [row["interaction_id"] for row in memory.rows(schema.followups)] == [talk.uuid]
+        assert centre.dialled == [CUSTOMER[1:]]
+    finally:
+        memory.stop()
+        centre.close()
+
+
+def check_memory(memory: Memory, talk: str) -> None:
+    calls = {row["id"]: row for row in memory.rows(schema.interactions)}
+    [survey] = set(calls) - {talk}
+    assert {name: calls[survey][name] for name in (
+        "channel", "direction", "number", "called", "call_class", "reason", "line", "queue", "agent", "outcome", "flow",
+    )} == {"channel": "call", "direction": "outbound", "number": CUSTOMER, "called": HELPDESK, "call_class": None,
+           "reason": "survey", "line": "helpdesk", "queue": None, "agent": None, "outcome": "flow", "flow": "how"}
+    [answer] = memory.rows(schema.surveys)
+    assert {name: value for name, value in answer.items() if name not in ("id", "at")} == {
+        "interaction_id": talk, "call_id": survey, "number": CUSTOMER, "flow": "how", "block": "rate", "value": "4",
+        "agent": "1004"}
+    [task] = memory.rows(schema.tasks)
+    assert {name: task[name] for name in ("id", "kind", "state", "flow", "about_id", "tries")} == {
+        "id": calls[survey]["task_id"], "kind": "survey", "state": "done", "flow": "how", "about_id": talk, "tries": 1}
+    [attempt] = memory.rows(schema.attempts)
+    assert (attempt["interaction_id"], attempt["result"], attempt["flow"], attempt["agent"]) == (
+        survey, "asked", "how", None)
+    [row] = memory.fsapp("followups", "list", "--kind", "survey")["followups"]
+    assert (row["interaction"], row["target"], row["state"]) == (talk, "how", "done")
+    assert memory.fsapp("followups", "show", row["id"])["payload"]["about"] == talk
+    [row] = memory.fsapp("tasks", "list", "--kind", "survey", "--state", "all")["tasks"]
+    assert (row["flow"], row["about"], row["last_outcome"], row["agent"]) == ("how", talk, "asked", None)
+    [row] = memory.fsapp("report", "surveys", "--from", "1d", "--by", "agent")["rows"]
+    assert (row["agent"], row["answers"], row["average_mark"]) == ("1004", 1, 4.0)
+    total = memory.fsapp("report", "calls", "--from", "1d")["total"]
+    assert (total["calls"], total["answered"], total["abandoned"]) == (1, 1, 0)
+    for report in ("attempts", "callbacks"):
+        assert memory.fsapp("report", report, "--from", "1d")["total"][report] == 0
+    kinds = [one["kind"] for one in memory.fsapp("customers", "timeline", CUSTOMER)["entries"]]
+    assert sorted(kinds) == ["attempt", "call", "call", "survey", "task"]

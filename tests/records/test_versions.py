@@ -30,6 +30,8 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "decisions": [{"id": "d1", "interaction_id": "u1", "at": 1.0, "trace": [{"rule": "number"}]}],
         "tasks": [{"id": "t1", "changed_at": 1.0, "told": "t1:made"}],
         "quarantine": [{"place": "1-0", "event": b"\x00\xff", "error": "bad", "at": 1.0}],
+        "surveys": [{"id": "s1", "interaction_id": "u1", "flow": "after", "value": "4", "at": 1.0}],
+        "attempts": [{"id": "a1", "task_id": "t1", "outcome": "talked", "at": 1.0}],
     },
     "0002": {
         "followups": [{"id": "f1", "interaction_id": "u1", "kind": "webhook", "state": "waiting", "made_at": 1.0,
@@ -42,6 +44,9 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "0006": {"agent_sessions": [{"id": "s1", "agent": "1001", "switch": "main", "started_at": 1.0, "ended_at": 2.0},
                                 {"id": "s2", "agent": "1001", "switch": "main", "started_at": 3.0, "ended_at": None}]},
     "0007": {"switch_sights": [{"id": "main:1", "switch": "main", "run": "x", "started_at": 1.0, "seen_at": 2.0}]},
+    "0008": {"surveys": [{"id": "s2", "interaction_id": "u1", "call_id": "u2", "flow": "how", "value": "5", "at": 2.0}],
+             "tasks": [{"id": "t2", "flow": "how", "about_id": "u1", "changed_at": 2.0, "told": "t2:made"}],
+             "attempts": [{"id": "u2", "task_id": "t2", "flow": "how", "outcome": "talked", "at": 2.0}]},
 }
 
 
@@ -173,6 +178,14 @@ def test_a_database_that_takes_no_names_is_refused(postgresql: Any, encoding: st
     for work in (lambda: migrate(postgresql.url(name)), lambda: refuse_outdated(database)):
         with pytest.raises(RecordsError, match=f"{encoding}.*createdb --encoding=UTF8"):
             work()
+def test_answers_of_earlier_versions_were_given_in_the_call_they_are_about(empty_database: str) -> None:
+    migrate(empty_database, "0001")
+    _insert(empty_database, ROWS["0001"])
+    migrate(empty_database)
+    database = Database(empty_database)
+    table = schema.surveys
+    assert database.read(lambda connection: connection.execute(
+        select(table.c.interaction_id, table.c.call_id)).all()) == [("u1", "u1")]
     database.close()
 
 

@@ -11,7 +11,7 @@ _EQUAL = {"channel": "channel", "direction": "direction", "class": "call_class",
 
 
 def expected(call: dict[str, Any], rules: list[dict[str, Any]], lists: dict[str, set[str]]) -> set[tuple[str, ...]]:
-    """What follows: (ticket, mode, rule), (tag, TAG) for tags it did not have, (task|webhook|email, rule, name)."""
+    """What follows: (ticket, mode, rule), (tag, TAG) for tags it did not have, (task|webhook|..., rule, name)."""
     tags = set(call["tags"])
     fitting: list[dict[str, Any]] = []
     for _round in range(len(rules) + 1):
@@ -26,10 +26,13 @@ def expected(call: dict[str, Any], rules: list[dict[str, Any]], lists: dict[str,
     for rule in fitting:
         found |= {(what, rule["name"], rule[what]) for what in ("webhook", "email") if what in rule}
         found |= {("task", rule["name"], "")} if "task" in rule else set()
+        found |= {("survey", rule["name"], rule["survey"])} if "survey" in rule else set()
     return found
 
 
 def _fits(call: dict[str, Any], rule: dict[str, Any], tags: set[str], lists: dict[str, set[str]]) -> bool:
+    if "survey" in rule and call["reason"] == "survey":
+        return False
     for key, name in _EQUAL.items():
         if key in rule and call[name] not in rule[key]:
             return False

@@ -129,6 +129,36 @@ def test_a_try_is_told_of_the_call_that_stood_in_line() -> None:
     assert put({**tried, "id": "by-hand", "task": None}).calls == ()
 
 
+def test_a_survey_call_is_the_customers_and_no_call_that_came_in() -> None:
+    variables = {"fsapp_task": "t1", "fsapp_asks": "how", "fsapp_customer": N, "fsapp_reason": "survey",
+                 "fsapp_line": "helpdesk", "fsapp_called": "+381115550300", "fsapp_flow": "how"}
+    over = hung_up(30.0, call="s1", direction="outbound", number="+381115550300", called="+381115550300",
+                   variables=variables)
+    answered = about("survey_answered", "a1", 20.0, "s1", caller=N, called="+381115550300", flow="how", block="rate",
+                     value="4", about="u1", agent="1005")
+    left = about("flow_left", "f1", 29.0, "s1", caller=N, called="+381115550300", flow="how", block="end", end="hangup")
+    tried = {"type": "attempt", "id": "s1", "at": T + 10, "task": "t1", "outcome": "talked", "result": "asked",
+             "talked_s": None, "flow": "how", "number": N, "line": "helpdesk"}
+    for events in ([answered, tried, left, over], [over, left, tried, answered]):
+        row = told(events, "s1").interaction
+        assert {name: row[name] for name in (
+            "direction", "number", "called", "call_class", "reason", "line", "queue", "flow", "outcome", "agent",
+            "talked_s", "waited_s", "task_id")} == {
+            "direction": "outbound", "number": N, "called": "+381115550300", "call_class": None, "reason": "survey",
+            "line": "helpdesk", "queue": None, "flow": "how", "outcome": "flow", "agent": None, "talked_s": None,
+            "waited_s": None, "task_id": "t1"}
+        assert told(events, "s1").stays == ()
+    # Its answer is about the call that it follows from, and was given in this one.
+    [(table, row)] = put(answered).rows
+    assert (table, row["interaction_id"], row["call_id"], row["agent"]) == ("surveys", "u1", "s1", "1005")
+    [(_, row)] = put({name: value for name, value in answered.items() if name != "about"}).rows
+    assert (row["interaction_id"], row["call_id"]) == ("s1", "s1")
+    [(_, row)] = put(tried).rows
+    assert (row["flow"], row["interaction_id"], row["talked_s"]) == ("how", "s1", None)
+    unreached = told([over, {**tried, "outcome": "failed", "result": "busy"}], "s1").interaction
+    assert (unreached["outcome"], unreached["reason"], unreached["direction"]) == ("unreached", "survey", "outbound")
+
+
 def test_a_call_carried_to_another_switch_is_one_call() -> None:
     leg = "home-leg"
     events = [

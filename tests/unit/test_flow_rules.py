@@ -203,3 +203,32 @@ def test_a_survey_leads_to_nobody(tmp_path: Path, flow: str | None, fault: str):
     found = list(check(tmp_path, PROMPTS).faults)
     assert len(found) == bool(fault), found
     assert not fault or fault in found[0]
+
+
+@pytest.mark.parametrize(("flow", "after", "fault"), [
+    ('kind = "hangup"', 'survey = "how"\nsurvey_due_s = 0', ""),
+    ('kind = "queue"', 'survey = "how"', "after.how.survey: the flow 'how' has a block 'end' of kind 'queue'"),
+    ('kind = "callback"\notherwise = "end"', 'survey = "how"', "has a block 'end' of kind 'callback'"),
+    (None, 'survey = "how"', "there is no flow 'how'"),
+    ("", 'survey = "how"', "the flow 'how' has no blocks: nobody would be asked"),
+    ('kind = "hangup"', 'tags = ["x"]\nsurvey_due_s = 60', 'survey_due_s: is of a survey; add survey = "FLOW"'),
+    ('kind = "hangup"', 'survey = "how"\nsurvey_due_s = -1', "survey_due_s"),
+])
+def test_a_survey_call_leads_to_nobody_either(tmp_path: Path, flow: str | None, after: str, fault: str):
+    (tmp_path / "centre.toml").write_text(CENTRE)
+    block = f'start = "end"\n[flow.how.block.end]\n{flow}\n' if flow else ""
+    (tmp_path / "flows.toml").write_text("" if flow is None else f'[flow.how]\nline = "helpdesk"\n{block}')
+    (tmp_path / "after.toml").write_text(f'[[after]]\nname = "how"\n{after}\n')
+    found = list(check(tmp_path, PROMPTS).faults)
+    assert bool(found) == bool(fault), found
+    assert not fault or any(fault in one for one in found), found
+
+
+def test_a_survey_that_nobody_is_called_for_is_said_to_be_none(tmp_path: Path):
+    (tmp_path / "centre.toml").write_text(f"{CENTRE}\n[dial]\nsurveys_at_once = 0\n")
+    (tmp_path / "flows.toml").write_text(
+        '[flow.how]\nline = "helpdesk"\nstart = "end"\n[flow.how.block.end]\nkind = "hangup"\n')
+    (tmp_path / "after.toml").write_text('[[after]]\nname = "how"\nsurvey = "how"\n')
+    checked = check(tmp_path, PROMPTS)
+    assert not checked.faults
+    assert any("asks nobody: surveys_at_once of [dial] is 0" in one for one in checked.warnings)

@@ -31,6 +31,7 @@ CALLS = st.fixed_dictionaries({
     "queue": _maybe(["helpdesk@fsapp", "vip@fsapp"]), "disposition": _maybe(["sold", "no interest"]),
     "number": st.sampled_from(NUMBERS), "tags": st.frozensets(st.sampled_from(TAGS)),
     "talked_s": st.none() | st.integers(0, 4).map(float), "waited_s": st.none() | st.integers(0, 4).map(float),
+    "reason": _maybe(["service-line", "survey"]),
     "agent": _maybe(["1001", "1002"]), "sticky_agent": _maybe(["1001", "1002"]),
 })
 
@@ -47,7 +48,7 @@ RULES = st.lists(st.fixed_dictionaries({}, optional={
     "list": _some(list(LISTS)), "talked_min_s": st.integers(0, 4), "talked_max_s": st.integers(0, 4),
     "waited_min_s": st.integers(0, 4), "waited_max_s": st.integers(0, 4), "sticky_kept": st.booleans(),
     "ticket": st.sampled_from(["open-or-new", "new", "none"]), "tags": _some(TAGS), "task": st.just({"due_s": 60}),
-    "webhook": st.just("crm"), "email": st.just("boss"),
+    "webhook": st.just("crm"), "email": st.just("boss"), "survey": st.just("how"),
 }), max_size=5).map(lambda rules: [{**rule, "name": f"rule-{place}"} for place, rule in enumerate(rules)])
 
 
