@@ -208,8 +208,11 @@ def drop(obj: Any, places: tuple[str, ...], everything: bool, as_json: bool) -> 
     if bool(places) == everything:
         raise click.UsageError("name the places of the events, or all of them with --all")
     with _opened(obj) as (_database, keeper):
-        count = keeper.drop(places or [one.place for one in keeper.quarantine()])
+        known = {one.place for one in keeper.quarantine(places)} if places else set()
+        count = keeper.drop(None if everything else places)
     click.echo(json.dumps({"dropped": count}) if as_json else f"{count} dropped")
+    if unknown := [f"{place}: is not in quarantine" for place in places if place not in known]:
+        raise RecordsError("some were not dropped", unknown)
 
 
 @contextmanager

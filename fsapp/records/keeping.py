@@ -161,10 +161,10 @@ class Keeper:
 
         return self._database.write(work)
 
-    def drop(self, places: Sequence[str]) -> int:
-        """Take events out of the quarantine for good; how many there were."""
-        return self._database.write(
-            lambda connection: connection.execute(delete(_table).where(_table.c.place.in_(places))).rowcount)
+    def drop(self, places: Sequence[str] | None = None) -> int:
+        """Take events out of the quarantine for good, all where no places are named; how many there were."""
+        gone = delete(_table) if places is None else delete(_table).where(_table.c.place.in_(places))
+        return self._database.write(lambda connection: connection.execute(gone).rowcount)
 
     def _write(self, connection: Connection, events: Sequence[Given], kept: Kept) -> None:
         """Write the events; where some cannot be, all the others: halves are tried until it is known which."""

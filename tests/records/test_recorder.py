@@ -246,9 +246,19 @@ def test_a_poison_event_stops_nothing(desk: Desk, database_url: str, monkeypatch
     assert (status, json.loads(out)) == (0, {"written": [bad["place"]], "refused": []})
     assert "late" in {row["id"] for row in desk.rows(schema.customer_events)}
     assert fsapp("drop")[0] == 2
+    status, out, err = fsapp("drop", "1-1")
+    assert (status, out, err) == (1, "0 dropped\n", "fsapp: 1-1: is not in quarantine\n")
     assert fsapp("drop", next(row["place"] for row in aside if row != bad))[0] == 0
     assert json.loads(fsapp("drop", "--all", "--json")[1]) == {"dropped": len(aside) - 2}
     assert desk.rows(schema.quarantine) == []
+
+
+def test_any_number_of_events_leave_the_quarantine(desk: Desk) -> None:
+    """More than a statement takes values."""
+    rows = [{"place": f"{place}-0", "event": b"x", "error": "bad", "at": T} for place in range(70_000)]
+    desk.database.write(lambda connection: connection.execute(schema.quarantine.insert(), rows))
+    assert desk.keeper.drop() == len(rows)
+    assert desk.keeper.quarantined() == 0
 
 
 def test_what_was_cut_off_unread_is_said_and_counted(desk: Desk) -> None:
