@@ -90,16 +90,20 @@ def list_command(
 @_json
 @click.pass_obj
 def show(obj: Any, id_: str, as_json: bool) -> None:
-    """Everything about one interaction: how it went, tags, notes, dispositions, and what followed from it."""
+    """Everything about one interaction: how it went, why (the trace), tags, notes, dispositions, what followed."""
     from fsapp.records import interactions as kept
 
-    found = there(open_memory(obj).read(lambda connection: kept.show(connection, id_)), id_)
+    def work(connection: Any) -> Any:
+        found = kept.show(connection, id_)
+        return found and {**found, "decisions": kept.decisions_of(connection, id_)}
+
+    found = there(open_memory(obj).read(work), id_)
     noted(obj, "interaction", number=found["number"], customer_id=found["customer_id"], subject=id_)
     found = _timed(found)
     if as_json:
         print_json(found)
         return
-    lists = ("stays", "dispositions", "followups", "notes", "tags")
+    lists = ("stays", "dispositions", "followups", "notes", "tags", "decisions")
     lines = [f"{name}: {_plain(value)}" for name, value in found.items()
              if name not in lists and value not in (None, "", False)]
     lines += [f"tags: {', '.join(found['tags'])}"] if found["tags"] else []
@@ -107,6 +111,9 @@ def show(obj: Any, id_: str, as_json: bool) -> None:
         for one in found[name]:
             said = ", ".join(f"{key} {_plain(value)}" for key, value in one.items() if value not in (None, "", 0))
             lines.append(f"{name}: {said}")
+    for one in found["decisions"]:
+        lines.append(_plain(f"decided at {one['at']}: {one['call_class'] or '-'} ({one['reason'] or '-'}), because"))
+        lines += [f"  {_plain(step)}" for step in map(_step, one["trace"] or ())]
     click.echo("\n".join(lines))
 
 
@@ -235,6 +242,11 @@ def _timed(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_timed(one) for one in value]
     return moment(value) if name == "at" or name.endswith("_at") else value
+
+
+def _step(step: Any) -> str:
+    """A step of a trace (rule, fact, outcome), as `fsapp explain` says it."""
+    return ": ".join(map(str, step)) if isinstance(step, list) else str(step)
 
 
 def _plain(value: Any) -> str:

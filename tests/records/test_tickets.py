@@ -159,6 +159,20 @@ def test_a_disposition_is_one_of_the_places(fsapp: CommandLine, database: Databa
     assert [one["id"] for one in found["interactions"]] == ["u1"]
 
 
+def test_why_a_call_went_where_it_went_is_shown(fsapp: CommandLine, database: Database) -> None:
+    interaction(database)
+    trace = [["number", f"+381115550300 {HOSTILE}", "service line helpdesk"]]
+    database.write(lambda connection: connection.execute(schema.decisions.insert(), [
+        {"id": f"d{visit}", "interaction_id": "u1", "at": 100.0 + visit, "visit": visit, "call_class": "service",
+         "reason": "service-line", "trace": steps} for visit, steps in ((0, trace), (1, None))]))
+    shown = fsapp.json("interactions", "show", "u1")
+    assert [(one["visit"], one["at"], one["trace"]) for one in shown["decisions"]] == [
+        (0, "1970-01-01T00:01:40+00:00", trace), (1, "1970-01-01T00:01:41+00:00", None)]
+    status, out, _err = fsapp("interactions", "show", "u1")
+    assert status == 0 and "decided at 1970-01-01T00:01:40+00:00: service (service-line), because\n  number: " in out
+    assert ": service line helpdesk\n" in out and "\u202e" not in out and "\x1b" not in out
+
+
 def test_tags_by_hand(fsapp: CommandLine, database: Database) -> None:
     interaction(database, followed_at=5.0)
     assert fsapp.json("interactions", "tag", "u1", "Billing", "wants refund")["tags"] == ["billing", "wants-refund"]
