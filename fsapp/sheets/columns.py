@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fsapp.core.clean import MAX_NAME, clean_text
 from fsapp.errors import SheetError
+from fsapp.sheets.cells import unguarded
 from fsapp.sheets.rows import MAX_COLUMNS
 
 __all__ = ["CUSTOMER_COLUMNS", "Columns", "distinct_names", "place_columns"]
@@ -50,7 +51,7 @@ def place_columns(
 
     `said`: a known name -> the file's name for it, or several where that may have some. SheetError, a line a fault.
     """
-    names = [clean_text(cell, MAX_NAME) for cell in header]
+    names = [clean_text(unguarded(cell), MAX_NAME) for cell in header]
     while names and not names[-1]:
         names.pop()
     folded = [name.casefold() for name in names]
@@ -63,7 +64,7 @@ def place_columns(
     places: dict[str, list[int]] = {}
     for name, columns in said.items():
         for column in [columns] if isinstance(columns, str) else columns:
-            wanted = clean_text(column, MAX_NAME).casefold()
+            wanted = clean_text(unguarded(column), MAX_NAME).casefold()
             if wanted in folded:
                 places.setdefault(name, []).append(folded.index(wanted))
             else:

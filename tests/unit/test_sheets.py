@@ -266,6 +266,12 @@ def test_a_column_with_the_very_name_comes_first_and_options_before_all() -> Non
         "there is no column 'number' but a, a, , b: say which one it is with --column number=NAME"]
 
 
+def test_a_column_whose_name_is_guarded_is_the_one_it_was() -> None:
+    found = place_columns("f", ["number", "'=x", "'+name"], CUSTOMER_COLUMNS, {"name": "+name"})
+    assert found.own == [("=x", 1)] and found.known["name"] == [2]
+    assert place("number", "'-n", name="'-n")["name"] == [1]
+
+
 def test_names_of_columns_are_told_apart() -> None:
     assert distinct_names(["number", "Number", "number 2", ""]) == ["number", "Number 2", "number 2 2", "-"]
 
