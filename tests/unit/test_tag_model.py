@@ -7,6 +7,7 @@ import json
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,21 @@ def test_it_learns_what_can_be_learnt_and_measures_it_where_it_did_not_learn() -
     assert from_json(to_json(model)) == model
     assert "name17" not in to_json(model), "what stands in one note is not in the model"
     assert tagging.train(_examples(600), 5.0) == (model, measures), "the same from the same"
+
+
+def test_nothing_leaves_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'fsapp[tags]'")
+    monkeypatch.setattr("socket.socket.connect", _refused)
+    monkeypatch.setattr("socket.getaddrinfo", _refused)
+    monkeypatch.setattr("subprocess.Popen.__init__", _refused)
+    model, _measures = tagging.train(_examples(200), 5.0)
+    tagging.save(model, tmp_path / "tags.json")
+    learnt = tagging.load(tmp_path / "tags.json")
+    assert [one.tag for one in suggestions(["the invoice"], None, (), {}, learnt)] == ["billing"]
+
+
+def _refused(*_arguments: Any, **_named: Any) -> None:
+    raise AssertionError("somebody else was asked")
 
 
 def test_an_extra_that_is_there_in_part_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
