@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from fsapp.records.access import looked
 from fsapp.records.database import Database
 from fsapp.records.erased_ids import rename
 from fsapp.records.erasures import Tombstones
+from fsapp.records.numbers_held import numbers_of
 from fsapp.records.person import Person, addresses, erase_rows, passing, person, rows_of
 from fsapp.records.writer import lock
 from fsapp.settings import Settings
@@ -44,6 +45,7 @@ class Erased:
     """What was done, by place, and what could not be reached, a line each; `waiting`: of this what can be later."""
 
     numbers: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
     redis_keys: int = 0
     events: int = 0
@@ -67,13 +69,15 @@ class Privacy:
         self._switches = tuple(switches)
         self._passing: set[str] = set()
 
-    def person(self, number: str) -> Person:
-        return self._database.read(lambda connection: person(connection, number))
+    def person(self, number: str, without: Collection[str] = ()) -> Person:
+        """Whose number it is; `without`: numbers that were theirs earlier and are not to be taken for theirs."""
+        return self._database.read(lambda connection: person(connection, number, without))
 
     def export(self, who: Person, path: str) -> dict[str, Any]:
         """Everything of one person in one zip file, which is at `path` when it is whole; its index."""
         index: dict[str, Any] = {
-            "made_at": time.time(), "numbers": who.numbers, "customer": who.customer, "files": {}, "not_included": []}
+            "made_at": time.time(), "numbers": who.numbers, "earlier": who.earlier, "customer": who.customer,
+            "files": {}, "not_included": self._not_meant(who)}
         with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as folded:
 
             def put(name: str, value: Any, what: str) -> None:
@@ -83,7 +87,8 @@ class Privacy:
             for table, rows in self._database.read(lambda connection: list(rows_of(connection, who))):
                 put(f"records/{table}.json", rows, f"{len(rows)} rows of the memory")
             put("redis.json", hot.known(self._client, who.numbers), "contacts, rights, stickiness, tasks")
-            events = [event | {"place": place} for place, event in hot.events_of(self._client, who.numbers)]
+            events = [event | {"place": place} for place, event in
+                      hot.events_of(self._client, who.numbers, who.calls)]
             put("events.json", events, f"{len(events)} events of the stream")
             self._pack_files(folded, who, index)
             folded.writestr("index.json", json.dumps(index, ensure_ascii=False, indent=1))
@@ -91,8 +96,8 @@ class Privacy:
 
     def erase(self, who: Person, by: str) -> Erased:
         """Erase one person. `by`: who does it, for the access log. What is told later of what was before stays out."""
-        done = Erased(who.numbers)
-        at = time.time()
+        done = Erased(who.numbers, who.earlier)
+        at, without = time.time(), self._without(who)
         # First of all: what the link hears from now on of calls of before makes nothing again.
         lately = Lately(self._client)
         lately.add(who.numbers, self._on_the_line(who), at)
@@ -103,7 +108,7 @@ class Privacy:
 
         def work(connection: Connection) -> None:
             lock(connection)
-            again = person(connection, who.numbers[0])
+            again = person(connection, who.numbers[0], without)
             tombstones = Tombstones(connection)
             self._passing.update(passing(connection, again, at - _PASSING_S))
             tombstones.add({*again.numbers, *who.numbers}, self._passing, at, addresses(connection, again))
@@ -121,13 +126,28 @@ class Privacy:
             done.unreached.append("the files of PostgreSQL, its WAL with them: it writes over what was removed when it "
                                   "has use for the room")
         done.unreached = [
-            *done.waiting, *done.unreached,
+            *done.waiting, *self._not_meant(who), *done.unreached,
             "what other machines have: recordings and the switch's records there; run this command on each of them",
             "copies that fsapp does not know of: backups, exported files, log files, phones, the trunk's own records"]
         return done
 
+    def _not_meant(self, who: Person) -> list[str]:
+        """What may be theirs too, and is left to whoever knows that."""
+        lines = [f"{number} was a number of theirs, and somebody else has used it since: what is kept under it alone "
+                 f"stays; name it as well if it is still theirs: fsapp privacy ... {number}" for number in who.doubtful]
+        for owner in who.owners:
+            theirs = self._database.read(lambda connection, owner=owner: numbers_of(connection, owner))
+            lines.append(f"{who.numbers[0]} was a number of customer {owner}, who has {', '.join(theirs) or 'none'} "
+                         "now: name one of these if that is the same person")
+        return lines
+
+    def _without(self, who: Person) -> list[str]:
+        """Earlier numbers that were left out."""
+        whole = self.person(who.numbers[0])
+        return [number for number in whole.earlier if number not in who.earlier]
+
     def _erase_redis(self, who: Person, done: Erased) -> None:
-        removed = hot.erase(self._client, who.numbers, self._read_until())
+        removed = hot.erase(self._client, who.numbers, self._read_until(), who.calls)
         done.redis_keys += len(removed.keys)
         done.events += removed.events
         talking = self._on_the_line(who)
@@ -195,7 +215,7 @@ class Privacy:
 
     def _erase_cdr(self, who: Person, done: Erased) -> None:
         try:
-            for path in cdr_files.naming(self._settings.cdr, who.numbers):
+            for path in cdr_files.naming(self._settings.cdr, who.numbers, who.calls):
                 try:
                     path.unlink()
                     done.cdr += 1
@@ -206,7 +226,10 @@ class Privacy:
 
     def _pack_files(self, folded: zipfile.ZipFile, who: Person, index: dict[str, Any]) -> None:
         try:
-            for file in recordings.find(self._settings.recordings, self._wanted(who)):
+            names, wanted = self._files_of(who), self._wanted(who)
+            for file in recordings.find(self._settings.recordings):
+                if file.name not in names and not wanted(file.recorded):
+                    continue
                 name = f"recordings/{file.name}"
                 try:
                     with folded.open(name, "w") as to:
@@ -217,7 +240,7 @@ class Privacy:
         except RecordingError as error:
             index["not_included"].append(f"recordings: {error}")
         try:
-            for path in cdr_files.naming(self._settings.cdr, who.numbers):
+            for path in cdr_files.naming(self._settings.cdr, who.numbers, who.calls):
                 name = f"switch/{path.name}"
                 folded.writestr(name, path.read_bytes())
                 index["files"][name] = "the switch's record of a leg"

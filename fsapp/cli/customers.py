@@ -117,7 +117,7 @@ def set_(
         if values.get("fields"):
             values["fields"] = {**found.fields, **values["fields"]}
         for number in removing:
-            if not kept.remove_number(connection, found.id, number):
+            if not kept.remove_number(connection, found.id, number, at=at):
                 raise CustomersError(f"{number} is no number of this customer's")
         for one in adding:
             kept.add_number(connection, found.id, one, at=at)

@@ -53,25 +53,33 @@ def export(obj: Any, number: str, path: str, as_json: bool) -> None:
 @privacy.command()
 @click.argument("number")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--without", multiple=True, metavar="N", help="A number that was theirs earlier, and is not meant.")
 @_json
 @click.pass_obj
-def erase(obj: Any, number: str, yes: bool, as_json: bool) -> None:
+def erase(obj: Any, number: str, yes: bool, without: tuple[str, ...], as_json: bool) -> None:
     """Erase everything that is kept of the person with this NUMBER and of the customer's other numbers, for good.
 
+    Those that were the customer's earlier are among them, unless somebody else has used them since, which is said.
     What figures need (calls, attempts, tasks, answers to surveys) stays without who it was; all else goes, recordings
     and voicemails too. What is told later of what was before stays out; who calls again is somebody new.
     """
     work, key = _work(obj, number)
-    who = work.person(key)
+    left_out = [_key(obj, one) for one in without]
+    if unknown := set(left_out) - set(work.person(key).earlier):
+        raise CustomersError(f"{sorted(unknown)[0]} is no number that was theirs earlier: leave --without out")
+    who = work.person(key, left_out)
     if not yes:
         if as_json:
             raise click.UsageError("nobody can be asked with --json: say --yes")
         click.echo(f"{', '.join(who.numbers)}: {len(who.calls)} calls, {len(who.tickets)} tickets", err=True)
+        if who.earlier:
+            click.echo(f"theirs earlier: {', '.join(who.earlier)}; --without leaves one out", err=True)
         click.confirm("Erase all of it for good?", abort=True, err=True)
     done = work.erase(who, f"cli:{author()}")
     if as_json:
         click.echo(json.dumps({
-            "numbers": done.numbers, "tables": done.tables, "redis_keys": done.redis_keys, "events": done.events,
+            "numbers": done.numbers, "earlier": done.earlier, "tables": done.tables, "redis_keys": done.redis_keys,
+            "events": done.events,
             "recordings": done.recordings, "cdr": done.cdr, "unreached": done.unreached}, ensure_ascii=False))
         return
     for table, how in done.tables.items():

@@ -16,6 +16,7 @@ from fsapp.core.customer import Draft, GivenNumber
 from fsapp.errors import CustomersError, NumberTaken
 from fsapp.records import schema
 from fsapp.records.notes import add_note, add_tags
+from fsapp.records.numbers_held import numbers_of, taken_off
 from fsapp.records.schema import customer_numbers, customers, tags
 
 __all__ = [
@@ -96,6 +97,8 @@ def change(connection: Connection, id_: str, draft: Draft, *, at: float) -> Cust
         return None
     if draft.numbers is not None:
         kept = [number.number for number in draft.numbers]
+        for number in set(numbers_of(connection, id_)) - set(kept):
+            taken_off(connection, id_, number, at)
         connection.execute(customer_numbers.delete().where(
             customer_numbers.c.customer_id == id_, customer_numbers.c.number.not_in(kept)))
         for place, number in enumerate(draft.numbers):
@@ -132,10 +135,12 @@ def add_number(
         raise _taken(connection, number.number, whose) from None
 
 
-def remove_number(connection: Connection, id_: str, number: str) -> bool:
-    """Take a number from a customer; False where it is not theirs."""
+def remove_number(connection: Connection, id_: str, number: str, *, at: float) -> bool:
+    """Take a number from a customer; False where it is not theirs. That it was is kept (`numbers_held`)."""
     done = connection.execute(customer_numbers.delete().where(
         customer_numbers.c.customer_id == id_, customer_numbers.c.number == number))
+    if done.rowcount:
+        taken_off(connection, id_, number, at)
     return bool(done.rowcount)
 
 

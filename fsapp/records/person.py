@@ -6,17 +6,18 @@ customer, and those whose rows belong to calls or tickets; a test finds one that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
 from sqlalchemy import ColumnElement, Connection, Table, delete, false, func, or_, select, update
 
-from fsapp.core.erased import figures_of, looks_like, maybe_in, names, scrub_state
+from fsapp.core.erased import figures_of, identities, looks_like, maybe_in, names, scrub_state
 from fsapp.records import schema
 from fsapp.records.follow_ups import DROPPED, FAILED, WAITING
+from fsapp.records.numbers_held import earlier_numbers, numbers_of, owners_of
 
-__all__ = ["HOW", "KEPT", "Person", "addresses", "erase_rows", "passing", "person", "rows_of"]
+__all__ = ["HOW", "NOBODY", "PACKED", "Person", "addresses", "erase_rows", "passing", "person", "rows_of"]
 
 _AT_ONCE = 500
 DELETE = None
@@ -43,36 +44,57 @@ HOW: dict[str, Change] = {
     "customer_numbers": DELETE,
     "customers": DELETE,
 }
-# Looked after by `erase_rows` itself, or about nobody.
-KEPT = ("call_states", "quarantine", "erasures", "secrets", "recorder_positions", "agent_statuses", "agent_sessions",
-        "agent_breaks", "switch_sights", "web_tokens")
+# Whose rows hold persons packed into a value: `erase_rows` and `rows_of` look into them.
+PACKED = ("call_states", "quarantine")
+# About nobody.
+NOBODY = ("erasures", "secrets", "recorder_positions", "agent_statuses", "agent_sessions", "agent_breaks",
+          "switch_sights", "web_tokens")
 
 
 class Person(NamedTuple):
-    """One person: the numbers, the customer's id if it is one, the ids of calls and tickets."""
+    """One person: the numbers, the customer's id if it is one, the ids of calls and tickets.
+
+    `earlier`: those of the numbers that are not the customer's any more. Others whose number one of them is or was are
+    not meant, but may have to be: `doubtful`, numbers that were the customer's and that somebody else has used since;
+    `owners`, customers whose number the one asked for was.
+    """
 
     numbers: tuple[str, ...]
     customer: str | None
     calls: tuple[str, ...]
     tickets: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
 
 
-def person(connection: Connection, number: str) -> Person:
-    """Whose `number` (E.164) it is: all of the customer's numbers, or this one."""
+def person(connection: Connection, number: str, without: Collection[str] = ()) -> Person:
+    """Whose `number` (E.164) it is: all of the customer's numbers, or this one.
+
+    Numbers that were the customer's earlier are theirs too, unless somebody else has used them since, or they are in
+    `without`.
+    """
     owned = schema.customer_numbers
     customer = connection.execute(select(owned.c.customer_id).where(owned.c.number == number)).scalar()
-    numbers = [number]
+    owners = [one for one in owners_of(connection, number) if one != customer]
+    if customer is None:
+        # A customer who has no number at all any more is found by the ones there were.
+        bare = [one for one in owners if not numbers_of(connection, one)]
+        customer = bare[0] if len(bare) == len(owners) == 1 else None
+    numbers, earlier, doubtful = [number], [], []
     if customer is not None:
-        numbers += connection.execute(select(owned.c.number).where(
-            owned.c.customer_id == customer, owned.c.number != number).order_by(owned.c.place)).scalars()
-    found = Person(tuple(numbers), customer, (), ())
+        numbers += [one for one in numbers_of(connection, customer) if one != number]
+        earlier, doubtful = earlier_numbers(connection, customer, numbers)
+        earlier = [one for one in earlier if one not in without]
+    found = Person((*numbers, *earlier), customer, (), (), tuple(earlier), tuple(doubtful),
+                   tuple(one for one in owners if one != customer))
     calls = connection.execute(select(schema.interactions.c.id).where(_own(schema.interactions, found))).scalars().all()
     tickets = connection.execute(select(schema.tickets.c.id).where(_own(schema.tickets, found))).scalars().all()
     return found._replace(calls=tuple(calls), tickets=tuple(tickets))
 
 
 def rows_of(connection: Connection, who: Person) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Every table of HOW with the person's rows in it; those without any are left out."""
+    """Every table of HOW and PACKED with the person's rows in it; those without any are left out."""
     for name in HOW:
         table = schema.METADATA.tables[name]
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -81,6 +103,16 @@ def rows_of(connection: Connection, who: Person) -> Iterator[tuple[str, list[dic
                 rows.setdefault(tuple(row[column.name] for column in table.primary_key), dict(row))
         if rows:
             yield name, list(rows.values())
+    states = [{"id": call, "state": _keyed(_unpacked(packed))} for some in _pages(who.calls) for call, packed in
+              connection.execute(select(schema.call_states.c.id, schema.call_states.c.state).where(
+                  schema.call_states.c.id.in_(some))).all()]
+    if states:
+        yield "call_states", states
+    table = schema.quarantine
+    events = [{"place": row.place, "type": row.type, "error": row.error, "event": _keyed(_unpacked(row.event))}
+              for row in connection.execute(select(table)) if _named_in(row.event, who)]
+    if events:
+        yield "quarantine", events
 
 
 def passing(connection: Connection, who: Person, since: float) -> list[str]:
@@ -215,23 +247,33 @@ def _erase_states(connection: Connection, who: Person) -> int:
 
 def _erase_quarantined(connection: Connection, who: Person) -> int:
     table = schema.quarantine
-    numbers = set(who.numbers)
-    gone = []
-    for place, payload in connection.execute(select(table.c.place, table.c.event)):
-        if _named_in(payload, numbers):
-            gone.append(place)
+    gone = [place for place, payload in connection.execute(select(table.c.place, table.c.event))
+            if _named_in(payload, who)]
     for some in _pages(gone):
         connection.execute(delete(table).where(table.c.place.in_(some)))
     return len(gone)
 
 
-def _named_in(payload: bytes, numbers: Iterable[str]) -> bool:
+def _named_in(payload: bytes, who: Person) -> bool:
+    event = _unpacked(payload)
+    if not isinstance(event, dict):
+        return maybe_in(payload, who.numbers)
+    return names(event, who.numbers) or not set(who.calls).isdisjoint(identities(event))
+
+
+def _unpacked(payload: bytes) -> Any:
+    """What bytes of ours hold; themselves, as text, where that cannot be read."""
     try:
-        event = msgpack.unpackb(payload, strict_map_key=False)
-    except (ValueError, TypeError, msgpack.UnpackException):
-        event = None
-    return isinstance(event, dict) and names(event, numbers) or (
-        not isinstance(event, dict) and maybe_in(payload, numbers))
+        return msgpack.unpackb(payload, strict_map_key=False)
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
+        return repr(payload)
+
+
+def _keyed(value: Any) -> Any:
+    """The same with texts as keys, as JSON has them."""
+    if isinstance(value, dict):
+        return {str(key): _keyed(one) for key, one in value.items()}
+    return [_keyed(one) for one in value] if isinstance(value, list) else value
 
 
 def _pages(values: Sequence[str] | Iterable[str]) -> Iterator[Sequence[str]]:

@@ -219,7 +219,8 @@ voicemails = Table(
     Index(None, "customer_id"), Index(None, "at"),
 )
 customer_events = Table(
-    # `type`: direct_callback (effect: arises, restarted, deleted) or stickiness (effect: by whom or what).
+    # `type`: direct_callback (effect: arises, restarted, deleted), stickiness (effect: by whom or what), or number
+    # (effect: taken-off).
     "customer_events", METADATA, _id(), _text("type", nullable=False), _text("number"), _customer(), _interaction(),
     _text("agent"), _text("effect"), _text("place"), _text("campaign"), _text("stage"), _real("expires_at"),
     _real("at", nullable=False), Index(None, "number", "at"), Index(None, "type", "at"),

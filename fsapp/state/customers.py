@@ -45,6 +45,11 @@ class Customers:
         now = datetime.now(UTC)
         return known._replace(rights=tuple(right for right in known.rights if right.expires_at > now))
 
+    def whole(self, number: str) -> tuple[Known, list[str]]:
+        """All that is kept, what has expired included, and the ids of what was heard last."""
+        known, heard, _seen = self._read(number)
+        return known, heard
+
     def take(self, happened: Happened, rules: Rules) -> list[dict[str, Any]]:
         """Change what is known by something that happened; the events that tell of it, none for the second time."""
         # A call coming in may be told twice: it only ever lengthens a right. It is not worth remembering.

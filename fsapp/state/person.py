@@ -5,8 +5,9 @@ Where the event stream is not read to its end yet, what is left of it is for who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -17,10 +18,10 @@ from fsapp.state import keys, stream
 from fsapp.state.askers import Askers
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import Contacts
-from fsapp.state.store import Store
+from fsapp.state.customers import Customers
 from fsapp.state.tasks import Tasks, member_of
 
-__all__ = ["Removed", "erase", "events_of", "known"]
+__all__ = ["OWN", "Removed", "erase", "events_of", "known"]
 
 _PAGE = 500
 
@@ -38,53 +39,54 @@ class Removed:
     passing: set[str] = field(default_factory=set)
 
 
+# What is kept of a number by keys of its own: in an export each has its name, an erasure removes all of them.
+OWN: Mapping[str, Callable[[str], str]] = {
+    "contacts": keys.contacts, "rights": keys.rights, "sticky": keys.sticky, "heard": keys.heard, "tasks": keys.tasks,
+    "asked": keys.asked,
+}
+
+
 def known(client: redis.Redis, numbers: Sequence[str]) -> list[dict[str, Any]]:
-    """What is kept of each number, as JSON has it."""
-    contacts, store, tasks = Contacts(client), Store(client), Tasks(client)
+    """What is kept of each number, by the names in OWN, as JSON has it."""
     found = []
     for number in numbers:
-        facts = store.facts(number)
-        found.append({
-            "number": number,
-            "contacts": {
-                stage: entry._replace(previous=None)._asdict() for stage, entry in contacts.get(number).items()},
-            "rights": [{"agent": right.agent, "expires_at": right.expires_at.isoformat(), "campaign": right.campaign,
-                        "stage": right.stage} for right in facts.rights],
-            "sticky": facts.sticky and {"agent": facts.sticky.agent, "talked_at": facts.sticky.talked_at.isoformat()},
-            "tasks": [{
-                "id": task.id, "kind": task.kind, "state": task.state, "place": task.place, "agent": task.agent,
-                "group": task.group, "name": task.name, "note": task.note, "made_by": task.made_by, "why": task.why,
-                "asked_by": task.asked_by, "due_at": task.due_at.isoformat(), "made_at": task.made_at.isoformat(),
-                "tries": [{"at": one.at.isoformat(), "outcome": one.outcome, "agent": one.agent} for one in task.tries],
-            } for task in tasks.of(number)],
-            "asked_for": Askers(client).numbers(number),
-        })
+        customer, heard = Customers(client).whole(number)
+        found.append({"number": number, **_plain({
+            "contacts": Contacts(client).get(number), "rights": customer.rights, "sticky": customer.sticky,
+            "heard": heard, "tasks": Tasks(client).of(number), "asked": Askers(client).numbers(number)})})
     return found
 
 
-def events_of(client: redis.Redis, numbers: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The events of the stream that name one of the numbers, oldest first, each with its place."""
-    place = "-"
+def events_of(
+    client: redis.Redis, numbers: Sequence[str], calls: Collection[str] = (),
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events of the stream that name one of the numbers or calls, oldest first, each with its place."""
+    place, ids = "-", frozenset(calls)
     while True:
         with redis_faults(client):
             page = client.xrange(keys.EVENTS, place, count=_PAGE)
-        for id_, fields in page:
-            payload = fields.get(stream.FIELD, b"")
-            if not maybe_in(payload, numbers):
+        for id_, entry in page:
+            payload = entry.get(stream.FIELD, b"")
+            if not ids and not maybe_in(payload, numbers):
                 continue
             try:
                 event = stream.decode(payload)
             except ValueError:
                 continue  # the recorder has it in quarantine
-            if names(event, numbers):
+            if names(event, numbers) or not ids.isdisjoint(identities(event)):
                 yield id_.decode(), event
         if len(page) < _PAGE:
             return
         place = f"({page[-1][0].decode()}"
 
 
-def erase(client: redis.Redis, numbers: Sequence[str], read_until: str | None) -> Removed:
-    """Remove all of it; of events those that the recorder has read, up to the place `read_until` (None: all)."""
+def erase(
+    client: redis.Redis, numbers: Sequence[str], read_until: str | None, calls: Collection[str] = (),
+) -> Removed:
+    """Remove all of it; of events those that the recorder has read, up to the place `read_until` (None: all).
+
+    `calls`: whose events go as well, under whatever number they were.
+    """
     done = Removed()
     tasks, askers = Tasks(client), Askers(client)
     for number in numbers:
@@ -98,12 +100,11 @@ def erase(client: redis.Redis, numbers: Sequence[str], read_until: str | None) -
                     askers.give_back(task)
                 for list_ in (keys.TASKS_OPEN, keys.TASKS_OVER):
                     client.zrem(list_, member_of(number, task.id))
-            for key in (keys.contacts(number), keys.rights(number), keys.sticky(number), keys.heard(number),
-                        keys.tasks(number), keys.asked(number)):
+            for key in (of(number) for of in OWN.values()):
                 if client.delete(key):
                     done.keys.append(key)
     gone: list[str] = []
-    for place, event in events_of(client, numbers):
+    for place, event in events_of(client, numbers, calls):
         done.passing.update(one for one in identities(event) if one in (event.get("call"), event.get("task")))
         if read_until is None or _order(place) <= _order(read_until):
             gone.append(place)
@@ -113,6 +114,19 @@ def erase(client: redis.Redis, numbers: Sequence[str], read_until: str | None) -
         with redis_faults(client):
             done.events += client.xdel(keys.EVENTS, *gone[start: start + _PAGE])
     return done
+
+
+def _plain(value: Any) -> Any:
+    """A value of ours as JSON has it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _order(place: str) -> tuple[int, int]:

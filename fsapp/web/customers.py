@@ -108,8 +108,8 @@ def add_number(id_: str) -> Any:
 
 @may(routes, "/customers/<id_>/numbers/<number>", May.WRITE, "DELETE")
 def remove_number(id_: str, number: str) -> Any:
-    key = asked_number(text=number)
-    if not parts().database.write(lambda connection: customers.remove_number(connection, id_, key)):
+    key, at = asked_number(text=number), now()
+    if not parts().database.write(lambda connection: customers.remove_number(connection, id_, key, at=at)):
         raise Fault(404, f"{key} is no number of customer {id_}")
     return "", 204
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import zipfile
+from datetime import UTC, datetime
 from typing import Any
 
 import gevent
@@ -12,29 +14,75 @@ import msgpack
 import pytest
 from gevent.event import Event
 from privacy_centre import OTHER, SECOND, TRACES, Centre, N, a_call, put, recording, the_end
-from sqlalchemy import insert
+from sqlalchemy import JSON, LargeBinary, insert
 from structlog.testing import capture_logs
 
 from fsapp.cli.root import main
+from fsapp.core.task import Task, TaskKind
 from fsapp.recorder.contacts import ContactMirror
 from fsapp.records import outbox, schema
 from fsapp.records.channels import Told, keep
 from fsapp.records.database import Database
-from fsapp.records.person import HOW, KEPT
+from fsapp.records.person import HOW, NOBODY, PACKED
 from fsapp.records.retention import CLOSED, KINDS, too_old
 from fsapp.settings import Settings
 from fsapp.state import keys, stream
+from fsapp.state.askers import Askers
 from fsapp.state.contact_pages import ContactPages
 from fsapp.state.contacts import Contacts, Entry, pack
+from fsapp.state.person import OWN
 
 
 def test_every_table_is_thought_of() -> None:
-    assert set(HOW) | set(KEPT) >= set(schema.METADATA.tables)
+    assert sorted((*HOW, *PACKED, *NOBODY)) == sorted(schema.METADATA.tables)
     for name, change in HOW.items():
         table = schema.METADATA.tables[name]
         for column in ("number", "customer_id", "contact", "note"):
             assert not change or column not in table.c or column in change or (name, column) in {
                 ("access_log", "customer_id"), ("followups", "note")}, (name, column)
+    of_persons = {"number", "caller", "customer_id", "interaction_id", "ticket_id", "contact", "email", "note", "text"}
+    for name in NOBODY:
+        table = schema.METADATA.tables[name]
+        assert not of_persons & set(table.c.keys()), name
+        assert not [column for column in table.c if isinstance(column.type, (JSON, LargeBinary))], name
+
+
+def test_every_key_of_a_number_is_thought_of() -> None:
+    named = set(re.findall(r"^\| `fsapp:\{NUMBER\}:([a-z-]+)`", keys.__doc__ or "", re.MULTILINE))
+    assert set(OWN) == named and named
+    assert {name: of(N) for name, of in OWN.items()} == {name: f"fsapp:{{{N}}}:{name}" for name in named}
+
+
+def test_an_export_has_all_that_an_erasure_takes(full: Centre) -> None:
+    """Whatever table, key or file loses something by an erasure is in the file that was written before it."""
+    Askers(full.client).take(Task("x", TaskKind.AGAIN, OTHER, "helpdesk", *[datetime.now(UTC)] * 3, asked_by=N), 5)
+    full.client.set(keys.heard(N), msgpack.packb(["h1"]))
+    rows = {name: {_key(name, row): row for row in full.rows(name)} for name in schema.METADATA.tables}
+    path = full.folder / "ana.zip"
+    assert full.fsapp("privacy", "export", N, "--to", str(path)).status == 0
+    with zipfile.ZipFile(path) as folded:
+        tables = {name: {_key(name, row) for row in json.loads(folded.read(f"records/{name}.json"))}
+                  for name in schema.METADATA.tables if f"records/{name}.json" in folded.namelist()}
+        [mine, _second] = json.loads(folded.read("redis.json"))
+        events = {event["place"] for event in json.loads(folded.read("events.json"))}
+        files = [name for name in folded.namelist() if name.startswith(("recordings/", "switch/"))]
+        said = folded.read("records/call_states.json").decode() + folded.read("records/quarantine.json").decode()
+    assert mine["heard"] == ["h1"] and mine["asked"] == [OTHER]
+    assert [name for name in OWN if not mine[name]] == ["sticky"], "that is the other number's"
+    assert N in said and "never" in said
+    before = {place.decode() for place, _fields in full.client.xrange(keys.EVENTS)}
+    done = json.loads(full.fsapp("privacy", "erase", N, "--yes", "--json").out)
+    for name, known in rows.items():
+        left = {_key(name, row): row for row in full.rows(name)}
+        lost = {key for key, row in known.items() if left.get(key) != row}
+        assert lost <= tables.get(name, set()), name
+        assert bool(lost) == (name in done["tables"]), name
+    assert before - {place.decode() for place, _fields in full.client.xrange(keys.EVENTS)} == events
+    assert done["recordings"] + done["cdr"] == len(files)
+
+
+def _key(name: str, row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[column.name] for column in schema.METADATA.tables[name].primary_key)
 
 
 def test_what_is_kept_of_a_person_in_one_file(full: Centre) -> None:
@@ -51,7 +99,7 @@ def test_what_is_kept_of_a_person_in_one_file(full: Centre) -> None:
         assert {name: len(rows) for name, rows in tables.items()} == {
             "customers": 1, "customer_numbers": 2, "interactions": 2, "decisions": 2, "queue_stays": 2, "notes": 3,
             "tags": 1, "tickets": 1, "tasks": 1, "attempts": 1, "customer_events": 2, "surveys": 1, "voicemails": 1,
-            "contacts": 1, "dispositions": 1, "followups": 1, "access_log": 1}
+            "contacts": 1, "dispositions": 1, "followups": 1, "access_log": 1, "call_states": 2, "quarantine": 1}
         hot = {one["number"]: one for one in json.loads(folded.read("redis.json"))}
         assert hot[N]["contacts"]["renewals/first-call"]["name"] == "Ana Petrović"
         assert hot[N]["tasks"][0]["id"] == "t1" and hot[N]["rights"] and hot[SECOND]["sticky"]["agent"] == "1005"
