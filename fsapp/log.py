@@ -11,23 +11,33 @@ from typing import Any
 
 import structlog
 
-__all__ = ["configure", "get_logger", "mask", "mask_personal"]
+__all__ = ["Hidden", "configure", "get_logger", "hide", "mask", "mask_personal"]
 
 _PERSONAL = frozenset({"caller", "name", "number", "contact"})
 _OURS = frozenset({"called", "event"})
-_E164 = re.compile(r"(?<!\d)\+[1-9][0-9]{7,14}(?!\d)", re.ASCII)
 _DETAIL = re.compile(r"(DETAIL: *)[^\n]+")  # PostgreSQL's: the values of the row that it refused
+# In E.164, in an address too (%2B), and as others write them in one piece (0601234567, 00381..., 381...); no parts of
+# uuids, places of the stream, times.
+_NUMBER = re.compile(
+    r"(?<![0-9])(?:\+|%2B)[1-9][0-9]{7,14}(?![0-9])"
+    r"|(?<![\w.+-])(?:0{1,2}[1-9][0-9]{6,14}|[1-9][0-9]{8,14})(?![\w-]|\.[0-9])", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"\d(?=\d{3})")
 
 
 def mask(value: str) -> str:
-    """A number with all but a prefix of four and the last three digits hidden: +381601234567 as +381******567."""
-    head, tail = value[:4], value[4:]
-    return head + _DIGITS.sub("*", tail)
+    """A number with all but its beginning and the last three digits hidden: +381601234567 as +381******567."""
+    shown = 4 if value.startswith("+") else 2
+    return value[:shown] + _DIGITS.sub("*", value[shown:])
+
+
+def hide(text: str) -> str:
+    """A text with the numbers in it masked, wherever they stand, and without the row that PostgreSQL quotes."""
+    text = _DETAIL.sub(r"\1***", text) if "DETAIL:" in text else text
+    return _NUMBER.sub(lambda found: mask(found[0]), text)
 
 
 def mask_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A step of the log chain: numbers masked, names hidden; numbers in E.164 wherever they stand, in faults say."""
+    """A step of the log chain: numbers masked, names hidden; numbers wherever they stand, in faults say."""
     for key, value in event.items():
         if key in _PERSONAL and isinstance(value, str):
             event[key] = "***" if key == "name" and value else mask(value)
@@ -38,9 +48,27 @@ def mask_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
 
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
-        value = _DETAIL.sub(r"\1***", value) if "DETAIL:" in value else value
-        return _E164.sub(lambda found: mask(found[0]), value) if "+" in value else value
-    return type(value)(map(_masked, value)) if type(value) in (list, tuple) else value
+        return hide(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(map(_masked, value))
+    if isinstance(value, dict):
+        return mask_personal(None, "", {str(key): one for key, one in value.items()})
+    return hide(repr(value))
+
+
+class Hidden:
+    """A stream for those who print past the log, of exceptions that nobody caught: to stderr, numbers masked."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(hide(text))
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _Stderr:

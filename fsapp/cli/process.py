@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import click
+from gevent import get_hub
 
 from fsapp import log
 from fsapp.settings import Settings, split_address
@@ -40,6 +41,8 @@ def process_settings(
             changes[name] = value
     settings = settings.model_copy(update=changes)
     log.configure(settings.log_level, json=settings.log_json, mask_numbers=settings.mask_numbers)
+    if settings.mask_numbers:
+        get_hub().exception_stream = log.Hidden()  # what gevent says of greenlets goes past the log
     return settings
 
 

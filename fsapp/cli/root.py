@@ -72,7 +72,12 @@ class CommandLine:
 
     @cached_property
     def settings(self) -> Settings:
-        return load(self.config)
+        from fsapp import log
+
+        found = load(self.config)
+        # Until a command says otherwise: what goes wrong beside its work is told on stderr, not in what it prints.
+        log.configure("warning", json=found.log_json, mask_numbers=found.mask_numbers)
+        return found
 
 
 class _Lazy(click.Group):

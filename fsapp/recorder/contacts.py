@@ -19,6 +19,7 @@ from fsapp.log import get_logger, mask
 from fsapp.metrics import CONTACTS_MIRRORED, CONTACTS_READ_AT
 from fsapp.records.contacts import Brought, Progress, bring, kept_after, load_progress, save_progress
 from fsapp.records.database import Database
+from fsapp.records.database_faults import words_of
 from fsapp.state.contact_pages import ContactPages
 from fsapp.state.contacts import Entry
 
@@ -149,7 +150,7 @@ class ContactMirror:
             return self._database.write(lambda connection: bring(connection, dict(rows), read_at))
         except DBAPIError as error:
             if len(rows) == 1:
-                _log.error("contact_not_mirrored", number=mask(rows[0][0]), error=str(error.orig)[:200])
+                _log.error("contact_not_mirrored", number=mask(rows[0][0]), error=words_of(error)[:200])
                 return Brought(Counter(), [])
         half = len(rows) // 2
         first, second = self._write(rows[:half], read_at), self._write(rows[half:], read_at)

@@ -165,7 +165,9 @@ class Recorder:
         for table, rows in kept.rows.items():
             ROWS_RECORDED.labels(table).inc(rows)
         for place, error in kept.quarantined.items():
-            _log.error("event_quarantined", place=place, error=error, advice="see `fsapp records quarantine list`")
+            # What stands behind the colon quotes the event: a name perhaps.
+            _log.error("event_quarantined", place=place, error=error.partition(": ")[0],
+                       advice="see `fsapp records quarantine list`")
         self._kept, self._changed = [place for place, _payload in entries], self._changed | kept.contacts
         self._finish()
 

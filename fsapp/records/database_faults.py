@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["said"]
+__all__ = ["said", "words_of"]
 
 # The first that fits.
 _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -32,9 +32,14 @@ _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
 
 def said(error: DBAPIError, where: str) -> str:
     """One line: what is wrong, and what to do."""
-    told = " ".join(str(error.orig).split())[:200]
+    told = " ".join(words_of(error).split())[:200]
     lowered = told.lower()
     if "relation" in lowered and "does not exist" in lowered:
         lowered = "no such table"
     advice = next(advice for words, advice in _SAID if any(word in lowered for word in words))
     return f"the database {where} {advice.format(said=told)}"
+
+
+def words_of(error: DBAPIError) -> str:
+    """What the database itself says, without the row: PostgreSQL quotes that in a DETAIL."""
+    return str(error.orig).partition("\nDETAIL:")[0]

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from fsapp.core.event_rows import contact_of
 from fsapp.records import schema
 from fsapp.records.database import Database, unavailable
+from fsapp.records.database_faults import words_of
 from fsapp.records.upsert import upsert
 from fsapp.records.writer import Given, lock, write_events
 
@@ -205,7 +206,7 @@ def _type(payload: bytes) -> str | None:
 
 def _said(error: BaseException) -> str:
     """One line without what no database takes."""
-    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    said = words_of(error) if isinstance(error, DBAPIError) else str(error)
     named = f"{type(error).__name__}: {said}" if not isinstance(error, ValueError) or not said else said
     return "".join(char if char.isprintable() else " " for char in named)[:_LONGEST_ERROR]
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 
+import gevent
 import pytest
 
 from fsapp import log
@@ -38,6 +39,37 @@ def test_numbers_are_hidden_wherever_they_stand(capsys):
     assert "601234567" not in line and line.count("+381******567") >= 5
     said = json.loads(line)
     assert (said["called"], said["n"], said["all"]) == ("+381115550300", 5, ["+381******567"])
+
+
+@pytest.mark.parametrize(("said", "shown"), [
+    ("0601234567 calls", "06*****567 calls"),
+    ("'00381601234567'", "'00*********567'"),
+    ("from 381601234567.", "from 38*******567."),
+    ("sip:0601234567@10.0.0.1:5060", "sip:06*****567@10.0.0.1:5060"),
+    ("GET /crm?number=%2B381601234567&x=1", "GET /crm?number=%2B*********567&x=1"),
+    ("helpdesk_+381601234567_ab.wav", "helpdesk_+381******567_ab.wav"),
+    (b"x 0601234567", "b'x 06*****567'"),
+    ({"a": ["0601234567"], "name": "Ana"}, {"a": ["06*****567"], "name": "***"}),
+    (ValueError("0601234567"), "ValueError('06*****567')"),
+    ("1795638301335-2", "1795638301335-2"),
+    ("12345678-1234-5678-1234-567812345678", "12345678-1234-5678-1234-567812345678"),
+    ("2026-11-22T10:00:00.123456789Z 1700000000.25", "2026-11-22T10:00:00.123456789Z 1700000000.25"),
+    ("pid 1234567 of 20261122 took 12345678 bytes", "pid 1234567 of 20261122 took 12345678 bytes"),
+])
+def test_numbers_are_hidden_in_any_spelling_and_nothing_else_is(said, shown):
+    event = {"event": "x", "said": said, "called": "+381115550300"}
+    assert log.mask_personal(None, "info", event) == {"event": "x", "said": shown, "called": "+381115550300"}
+
+
+def test_what_is_printed_past_the_log_is_masked_too(capsys):
+    with contextlib.suppress(ZeroDivisionError):
+        gevent.get_hub().exception_stream = log.Hidden()
+        try:
+            gevent.spawn(int, "no 0601234567").join()
+        finally:
+            del gevent.get_hub().exception_stream
+    said = capsys.readouterr().err
+    assert "ValueError" in said and "06*****567" in said and "601234567" not in said
 
 
 def test_the_level_says_what_is_told(capsys):
