@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import redis
 from sqlalchemy import Connection, select
 
 from fsapp import cdr_files, recordings
+from fsapp.core.erased import maybe_in
 from fsapp.core.numbers import normalise
 from fsapp.core.rules import MAIN
 from fsapp.errors import FsappError, RecordingError, RecordsError, StateError
@@ -26,7 +27,7 @@ from fsapp.records.database import Database
 from fsapp.records.erased_ids import rename
 from fsapp.records.erasures import Tombstones
 from fsapp.records.numbers_held import numbers_of
-from fsapp.records.person import Person, addresses, erase_rows, passing, person, rows_of
+from fsapp.records.person import Person, addresses, attempts_of, erase_rows, passing, person, rows_of
 from fsapp.records.writer import lock
 from fsapp.settings import Settings
 from fsapp.sheets.writing import whole_file
@@ -56,17 +57,21 @@ class Erased:
 
 
 class Privacy:
-    """Works on the stores of `settings`; `region` and `switches` are the centre's. RecordsError and StateError."""
+    """Works on the stores of `settings`; `region`, `switches` and `lists` (numbers by name) are the centre's.
+
+    RecordsError and StateError.
+    """
 
     def __init__(
         self, settings: Settings, database: Database, client: redis.Redis, *, region: str = "ZZ",
-        switches: Iterable[str] = (MAIN,),
+        switches: Iterable[str] = (MAIN,), lists: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._client = client
         self._region = region
         self._switches = tuple(switches)
+        self._lists = dict(lists or {})
         self._passing: set[str] = set()
 
     def person(self, number: str, without: Collection[str] = ()) -> Person:
@@ -106,18 +111,21 @@ class Privacy:
         self._erase_files(who, self._files_of(who), done)
         self._erase_cdr(who, done)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> int:
             lock(connection)
             again = person(connection, who.numbers[0], without)
             tombstones = Tombstones(connection)
             self._passing.update(passing(connection, again, at - _PASSING_S))
             tombstones.add({*again.numbers, *who.numbers}, self._passing, at, addresses(connection, again))
+            named = sum(maybe_in(one.encode(), again.numbers) for one in attempts_of(connection, again))
             done.tables = erase_rows(connection, again, at)
             if renamed := rename(connection, tombstones, again.calls):
                 done.tables.setdefault("interactions", {})["renamed"] = renamed
             looked(connection, at=at, who=by, what="erasure", subject=tombstones.hash(who.numbers[0]), how="cli")
+            return named
 
-        self._database.write(work)
+        if named := self._database.write(work):
+            done.unreached.append(f"{named} attempts whose id has the number in it, as it was given with --id")
         lately.add(who.numbers, self._passing, at)
         # Once more: what was written while the memory was being cleaned.
         self._erase_redis(who, done)
@@ -139,6 +147,9 @@ class Privacy:
             theirs = self._database.read(lambda connection, owner=owner: numbers_of(connection, owner))
             lines.append(f"{who.numbers[0]} was a number of customer {owner}, who has {', '.join(theirs) or 'none'} "
                          "now: name one of these if that is the same person")
+        lines += [f"list {name} of the rules names {number}: take it out of its file and load the rules, unless it has "
+                  "to stay there; Redis keeps the versions before, too"
+                  for name, numbers in self._lists.items() for number in who.numbers if number in numbers]
         return lines
 
     def _without(self, who: Person) -> list[str]:

@@ -169,9 +169,9 @@ def _work(obj: Any, number: str) -> tuple[Any, str]:
 
     client = connect(obj.settings, PATIENT_S)
     click.get_current_context().call_on_close(client.close)
-    region, switches = _centre(obj)
-    database = open_memory(obj)
-    return Privacy(obj.settings, database, client, region=region, switches=switches), _read(number, region)
+    region, switches, lists = _centre(obj)
+    work = Privacy(obj.settings, open_memory(obj), client, region=region, switches=switches, lists=lists)
+    return work, _read(number, region)
 
 
 def _key(obj: Any, number: str) -> str:
@@ -189,8 +189,8 @@ def _read(number: str, region: str) -> str:
     return key
 
 
-def _centre(obj: Any) -> tuple[str, tuple[str, ...]]:
-    """Region and switches of the rules in force, else of the folder; without either, numbers need a plus."""
+def _centre(obj: Any) -> tuple[str, tuple[str, ...], dict[str, frozenset[str]]]:
+    """Region, switches and lists of the rules in force, else of the folder; without either, numbers need a plus."""
     from fsapp.core.rules import MAIN, Rules
     from fsapp.rules import load_folder
     from fsapp.state.connection import PATIENT_S, connect
@@ -206,5 +206,5 @@ def _centre(obj: Any) -> tuple[str, tuple[str, ...]]:
     try:
         rules = current.rules() if current is not None else Rules.from_document(load_folder(obj.settings.rules))
     except FsappError:
-        return "ZZ", (MAIN,)
-    return rules.region, rules.switch_names
+        return "ZZ", (MAIN,), {}
+    return rules.region, rules.switch_names, {name: one.numbers for name, one in rules.lists.items()}

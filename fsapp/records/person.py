@@ -17,7 +17,9 @@ from fsapp.records import schema
 from fsapp.records.follow_ups import DROPPED, FAILED, WAITING
 from fsapp.records.numbers_held import earlier_numbers, numbers_of, owners_of
 
-__all__ = ["HOW", "NOBODY", "PACKED", "Person", "addresses", "erase_rows", "passing", "person", "rows_of"]
+__all__ = [
+    "HOW", "NOBODY", "PACKED", "Person", "addresses", "attempts_of", "erase_rows", "passing", "person", "rows_of",
+]
 
 _AT_ONCE = 500
 DELETE = None
@@ -136,6 +138,11 @@ def addresses(connection: Connection, who: Person) -> set[str]:
         found -= {one.lower() for one in connection.execute(select(customers.c.email).where(
             func.lower(customers.c.email).in_(some), customers.c.id != (who.customer or ""))).scalars()}
     return found
+
+
+def attempts_of(connection: Connection, who: Person) -> list[str]:
+    """The ids of attempts to reach the person: some were chosen by whoever wrote them down."""
+    return list(connection.execute(select(schema.attempts.c.id).where(_own(schema.attempts, who))).scalars())
 
 
 def erase_rows(connection: Connection, who: Person, at: float) -> dict[str, dict[str, int]]:

@@ -12,6 +12,7 @@ from privacy_centre import OTHER, TRACES, Centre, N, a_call, put
 
 from fsapp.records.channels import Told, keep
 from fsapp.records.database import Database
+from fsapp.state import keys, stream
 
 
 def tell(centre: Centre, id_: str, number: str = N, channel: str = "sms") -> tuple[dict[str, Any], bool]:
@@ -50,6 +51,16 @@ def test_an_id_of_a_sender_is_made_anew_with_all_that_points_to_it(full: Centre)
     assert {row["subject_id"]: row["tag"] for row in full.rows("tags")} == {old: "not-this-kind", "eva": "x"}
     left = full.everything().replace(f"'{old}', 'not-this-kind'", "")
     assert not [trace for trace in TRACES if trace in left]
+
+
+def test_an_attempt_with_the_number_in_its_id_is_said(full: Centre) -> None:
+    record = ("attempts", "record", N, "--agent", "1005", "--outcome", "failed")
+    assert full.fsapp(*record, "--id", "060-1234567-3").status == 0
+    full.tell()
+    entries = full.client.xrange(keys.EVENTS)[-1:]
+    full.keeper.keep([(place.decode(), fields[stream.FIELD]) for place, fields in entries])
+    said = json.loads(full.fsapp("privacy", "erase", N, "--yes", "--json").out)["unreached"]
+    assert "1 attempts whose id has the number in it, as it was given with --id" in said
 
 
 def test_a_sender_who_tells_again_is_told_that_it_is_known(full: Centre) -> None:

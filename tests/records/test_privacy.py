@@ -25,12 +25,14 @@ from fsapp.records.channels import Told, keep
 from fsapp.records.database import Database
 from fsapp.records.person import HOW, NOBODY, PACKED
 from fsapp.records.retention import CLOSED, KINDS, too_old
+from fsapp.rules import load_folder
 from fsapp.settings import Settings
 from fsapp.state import keys, stream
 from fsapp.state.askers import Askers
 from fsapp.state.contact_pages import ContactPages
 from fsapp.state.contacts import Contacts, Entry, pack
 from fsapp.state.person import OWN
+from fsapp.state.rules import RulesStore
 
 
 def test_every_table_is_thought_of() -> None:
@@ -229,6 +231,16 @@ def test_a_number_is_read_by_the_folder_where_redis_is_away(full: Centre, monkey
     done = full.fsapp("privacy", "erase", "060/123-45-67", "--yes")
     assert done.status == 1 and "Redis at redis://127.0.0.1:1/0 does not answer" in done.faults[0]
     assert full.fsapp("privacy", "access", "--number", "0601234567").status == 0
+
+
+def test_a_list_of_the_rules_that_names_the_number_is_said(full: Centre) -> None:
+    document = load_folder("conf/rules")
+    document.setdefault("list", {})["not-again"] = {"numbers": [SECOND, OTHER]}
+    RulesStore(full.client).load(document, "", "", "conf/rules")
+    said = json.loads(full.fsapp("privacy", "erase", N, "--yes", "--json").out)["unreached"]
+    assert [line for line in said if line.startswith(f"list not-again of the rules names {SECOND}: ")]
+    said = json.loads(full.fsapp("privacy", "erase", "+381620000001", "--yes", "--json").out)["unreached"]
+    assert not [line for line in said if line.startswith("list ")]
 
 
 def test_erasing_asks_first(full: Centre, monkeypatch: pytest.MonkeyPatch) -> None:

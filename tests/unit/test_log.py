@@ -48,6 +48,7 @@ def test_numbers_are_hidden_wherever_they_stand(capsys):
     ("sip:0601234567@10.0.0.1:5060", "sip:06*****567@10.0.0.1:5060"),
     ("GET /crm?number=%2B381601234567&x=1", "GET /crm?number=%2B*********567&x=1"),
     ("helpdesk_+381601234567_ab.wav", "helpdesk_+381******567_ab.wav"),
+    ("wrong\nDETAIL:  Failing row contains (1, Ana).\nSQL: x", "wrong\nDETAIL:  ***\nSQL: x"),
     (b"x 0601234567", "b'x 06*****567'"),
     ({"a": ["0601234567"], "name": "Ana"}, {"a": ["06*****567"], "name": "***"}),
     (ValueError("0601234567"), "ValueError('06*****567')"),
