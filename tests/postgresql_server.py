@@ -43,9 +43,9 @@ def missing() -> str:
 
 
 class PostgresServer:
-    """A running cluster. `options` are NAME=VALUE for the server."""
+    """A running cluster. `options` are NAME=VALUE for the server; its folder is made in `within`."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, within: Path | None = None) -> None:
         programs = _programs()
         assert programs is not None
         self._programs = programs
@@ -53,7 +53,7 @@ class PostgresServer:
         self._made = 0
         self._process: subprocess.Popen[bytes] | None = None
         # Not in pytest's folders, which only the user of the tests may enter.
-        self.folder = Path(tempfile.mkdtemp(prefix="fsapp-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="fsapp-pg-", dir=within))
         self._as: list[str] = []
         if os.getuid() == 0:
             try:

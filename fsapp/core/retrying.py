@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["MAX_TRIES", "Delivered", "Later", "Never", "Outcome", "pause_s"]
+__all__ = ["FURTHEST_S", "MAX_TRIES", "Delivered", "Later", "Never", "Outcome", "pause_s"]
 
 FIRST_S = 10.0
 LONGEST_S = 3600.0
 MAX_TRIES = 30
+FURTHEST_S = 1.5 * LONGEST_S  # no pause is longer
 
 
 class Delivered(NamedTuple):

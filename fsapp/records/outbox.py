@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from fsapp.core.follow_up import Kind
+from fsapp.core.retrying import FURTHEST_S
 from fsapp.records import schema
 from fsapp.records.follow_ups import DONE, DROPPED, FAILED, LOOK, WAITING
 from fsapp.records.writer import lock
@@ -61,7 +62,7 @@ def due(connection: Connection, now: float) -> list[Target]:
     """Where anything is to be told now."""
     table = schema.followups
     found = connection.execute(
-        select(table.c.kind, table.c.target).where(table.c.state == WAITING, table.c.next_at <= now).distinct())
+        select(table.c.kind, table.c.target).where(table.c.state == WAITING, _reached(now)).distinct())
     return sorted(Target(kind, name or "") for kind, name in found)
 
 
@@ -72,7 +73,7 @@ def claim(connection: Connection, target: Target, now: float, hold_s: float, lim
         table.c.id, table.c.payload, table.c.tries, table.c.interaction_id, table.c.rule, table.c.made_at,
     ).where(
         table.c.state == WAITING, table.c.kind == target.kind, func.coalesce(table.c.target, "") == target.name,
-        table.c.next_at <= now).order_by(table.c.next_at, table.c.id).limit(limit)
+        _reached(now)).order_by(table.c.next_at, table.c.id).limit(limit)
     if connection.dialect.name == "postgresql":
         wanted = wanted.with_for_update(skip_locked=True)
     found = [Entry(row["id"], target, row["payload"] or {}, row["tries"] + 1, row["interaction_id"], row["rule"] or "",
@@ -82,6 +83,12 @@ def claim(connection: Connection, target: Target, now: float, hold_s: float, lim
         connection.execute(update(table).where(table.c.id.in_([one.id for one in found])).values(
             tries=table.c.tries + 1, next_at=now + hold_s))
     return found
+
+
+def _reached(now: float) -> ColumnElement[bool]:
+    """Whether its time has come; what is further away than any pause is of a clock that was put back since."""
+    next_at = schema.followups.c.next_at
+    return or_(next_at <= now, next_at > now + FURTHEST_S)
 
 
 def ended(connection: Connection, id_: str, now: float, error: str = "") -> None:

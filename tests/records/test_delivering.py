@@ -269,6 +269,19 @@ def test_what_is_in_hand_is_taken_by_nobody_else_until_it_has_been_for_long(data
     assert _row(database, "d1")["tries"] == 2
 
 
+def test_a_clock_that_was_put_back_keeps_nothing_waiting(database: Database) -> None:
+    interaction(database)
+    now = time.time()
+    for id_, next_at in (("d1", now + 7200), ("d2", now + 3600), ("d3", now - 7200)):
+        _waiting(database, id_)
+        database.write(lambda connection, id_=id_, at=next_at: outbox.later(connection, id_, at, "x"))
+    target = Target("webhook", "crm")
+    assert database.read(lambda connection: outbox.due(connection, now)) == [target]
+    taken = database.write(lambda connection: outbox.claim(connection, target, now, 60, 9))
+    assert {one.id for one in taken} == {"d1", "d3"}, "no pause is as long as that of d1; d2 may have to wait so long"
+    assert database.write(lambda connection: outbox.claim(connection, target, now, 60, 9)) == []
+
+
 def test_without_the_secret_nothing_is_sent(database: Database, http: HttpServer, running: Any) -> None:
     interaction(database)
     _waiting(database, "d1")

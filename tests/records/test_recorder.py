@@ -318,6 +318,42 @@ def test_a_redis_that_lost_everything_is_read_from_its_beginning(desk: Desk) -> 
     assert [row["id"] for row in desk.rows(schema.interactions)] == ["u1", "u2"]
 
 
+def test_a_clock_that_steps_back_in_the_middle_of_a_call(desk: Desk) -> None:
+    """The switch's clock, an hour, at each event of the call in turn: lengths are none, or those that were told."""
+    for place in range(len(call("u0"))):
+        events = [{**event, "at": event["at"] - (3600 if after >= place else 0)}
+                  for after, event in enumerate(call(f"u{place}"))]
+        desk.tell(events)
+    desk.record()
+    assert desk.keeper.quarantined() == 0
+    for row in desk.rows(schema.interactions):
+        assert (row["outcome"], row["agent"], row["waited_s"], row["talked_s"]) == ("answered", "1005", 2.8, 60.0)
+        assert row["ended_at"] >= row["started_at"] and row["lasted_s"] >= 0
+    for row in desk.rows(schema.queue_stays):
+        assert (row["outcome"], row["waited_s"], row["talked_s"]) == ("answered", 2.8, 60.0)
+    assert len(desk.rows(schema.offers)) == len(desk.rows(schema.interactions)) == len(call("u0"))
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_the_clock_of_redis_steps_back(desk: Desk, killed: bool) -> None:
+    """Its places are times: what comes after it has lost its data as well stands before what was read last."""
+    desk.tell(call("u1"))
+    desk.record()
+    desk.client.flushall()
+    for place, event in enumerate([*call("u2"), *call("u3")]):
+        desk.client.xadd(keys.EVENTS, {stream.FIELD: stream.encode(event)}, id=f"1000-{place + 1}")
+        if killed:
+            desk.again(at_once=2)
+        desk.recorder.step()
+    while len(desk.rows(schema.interactions)) < 3:
+        desk.recorder.step()
+    desk.record()
+    assert [(row["id"], row["outcome"]) for row in desk.rows(schema.interactions)] == [
+        ("u1", "answered"), ("u2", "answered"), ("u3", "answered")]
+    assert desk.keeper.quarantined() == 0 and desk.keeper.position().gaps == 0
+    assert desk.client.xpending(keys.EVENTS, "recorder")["pending"] == 0
+
+
 def test_it_waits_for_a_database_that_is_away(redis_client: Any, postgresql: Any) -> None:
     url = postgresql.create()
     migrate(url)
