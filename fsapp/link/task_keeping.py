@@ -119,15 +119,19 @@ class TaskKeeping:
         meant = meant_by(fact, rules, datetime.now(UTC), came_at)
         if meant is None or (meant.new is not None and self._erased.was_before(fact, meant.number)):
             return
-        self._change(meant.number, meant.change)
+        made = self._change(meant.number, meant.change)
+        if meant.new is not None and made.task is not None and made.task.id == meant.new.id and not made.events:
+            # By the link before us, which was killed before it was told; the event's id is the same.
+            self._tell(task_life.made_event(made.task))
         if meant.new is None:
             for number in self._askers.numbers(meant.number):
                 self._change(number, meant.change_asked)
 
-    def _change(self, number: str, how: Callable[[Any], Changed]) -> None:
+    def _change(self, number: str, how: Callable[[Any], Changed]) -> Changed:
         changed = self._tasks.change(number, how)
         for event in changed.events:
             self._tell(event)
             TASKS_CHANGED.labels(event["kind"], event["state"]).inc()
             _log.info("task_changed", task=event["task"], what=event["what"], kind=event["kind"],
                       state=event["state"], place=event["place"], number=mask(number), why=event["why"])
+        return changed

@@ -19,14 +19,18 @@ __all__ = ["Callers", "rules"]
 
 _LOOK_S = 0.05
 _AGAIN_S = 1.5
-_MOST = 30        # on the line at a time, about
+_MOST = 60        # on the line at a time, about
 _MAIL_S = (0.3, 1.5)
 _KEYS = {"department": ("1", "2", "3"), "rate": ("1", "2", "3", "4", "5")}
 
 
 def rules() -> dict[str, Any]:
-    """The example centre whose flow takes messages and marks, or leads to the helpdesk."""
+    """The example centre whose flow takes messages and marks, or leads to the helpdesk.
+
+    Whoever gives up waiting is to be called back, long after all is over, and any talk makes a customer an agent's.
+    """
     found = copy.deepcopy(dict(DOCUMENT))
+    found["centre"] |= {"call_back_lost": True, "lost_wait_s": 0, "lost_after_s": 7200, "sticky_talk_s": 0}
     found["flow"]["main"] = {
         "line": "helpdesk", "start": "department", "languages": ["sr", "en"], "block": {
             "department": {"kind": "menu", "say": ["department-menu"], "silent": ["no-input"], "tries": 2,
@@ -78,7 +82,7 @@ class Callers:
                 (contacts[index % len(contacts)], "+381115550100"),
                 (f"+38164{index:07}", "+381115550100"),
                 (f"+38163{index:07}", "+381115550200"),
-                (f"+38111{index:07}", "+381115550300"),
+                (f"+381112{index:06}", "+381115550300"),
                 (f"+38162{index:07}", FLOW_NUMBER),
             )[index % 5]
             call = self._switch.call(caller, called)
@@ -90,8 +94,8 @@ class Callers:
         while True:
             gevent.sleep(0.2)
             there = [call for call in self.by_uuid.values() if not call.hangup_cause]
-            if len(there) > _MOST:
-                self._chance.choice(there).hangup("ORIGINATOR_CANCEL", "caller")
+            for call in self._chance.sample(there, max(0, len(there) - _MOST)):
+                call.hangup("ORIGINATOR_CANCEL", "caller")
 
     def _through_the_flow(self, call: Channel) -> None:
         """Presses a key where one is asked for, and again should nothing come of it; speaks, and hangs up or not."""

@@ -39,7 +39,9 @@ from fsapp.records.keeping import Keeper
 from fsapp.records.reconcile import reconcile
 from fsapp.records.versions import migrate
 from fsapp.state import keys
+from fsapp.state.customers import Customers
 from fsapp.state.floor import read_floor
+from fsapp.state.tasks import Tasks
 
 KILLS_S = float(os.environ.get("FSAPP_TEST_KILLS_S", "20"))
 SEED = os.environ.get("FSAPP_TEST_KILLS_SEED", "7")
@@ -69,6 +71,7 @@ class Everything:
         self.truth = Truth()
         self.switch.subscribe(self.truth)
         self.killed: list[tuple[str, float, float]] = []
+        self.dead_at = 0.0
         self.processes = {name: self._start(name) for name in ("link", "recorder")}
         self.callers = Callers(self.switch, PER_S, self.chance)
 
@@ -85,9 +88,10 @@ class Everything:
     # Kills
 
     def kill_one(self, name: str) -> None:
-        began = time.time()
+        began = self.dead_at = time.time()
         getattr(self, f"_kill_{name}")()
-        self.killed.append((name, began, time.time()))
+        # What the link still said, on a busy machine, after it was to be killed is none of its successor's.
+        self.killed.append((name, began, self.dead_at if name == "link" else time.time()))
 
     def parts(self) -> list[str]:
         return ["recorder", *(["database"] if self.postgres else []), "serve", "redis", "link"]
@@ -101,6 +105,7 @@ class Everything:
     def _again(self, name: str) -> None:
         self.processes[name].kill()
         self.processes[name].wait(20)
+        self.dead_at = time.time()
         self.processes[name] = self._start(name)
 
     def _kill_serve(self) -> None:
@@ -126,11 +131,11 @@ class Everything:
                  if line.startswith("{") and '"link_up"' in line]
         ups = [datetime.fromisoformat(one["timestamp"]).timestamp() for one in lines if one["event"] == "link_up"]
         found = [Blind(0.0, ups[0])]
-        for name, began, _ended in self.killed:
+        for name, began, dead_at in self.killed:
             if name != "link":
                 continue
             held = [down for other, down, up in self.killed if other == "redis" and down < began < up + _AROUND_S]
-            found.append(Blind(min([began, *held]), next((up for up in ups if up > began), time.time())))
+            found.append(Blind(min([began, *held]), next((up for up in ups if up > dead_at), time.time())))
         return found
 
     def around(self, at: float, *names: str) -> bool:
@@ -246,6 +251,7 @@ def test_the_records_are_what_the_switch_did(everything: Everything) -> None:
             everything, call, interactions[uuid], decided.get(uuid, []), uuid in left, uuid in hung)]
     wrong += differences(everything.truth.calls, rows["queue_stays"], rows["offers"], blind)
     wrong += _of_flows(everything, rows, messages)
+    wrong += _what_followed(everything, rows, blind)
     assert not wrong, "\n".join([f"{len(wrong)} differences in {len(calls)} calls:", *wrong[:20]])
     assert rows["quarantine"] == []
     outcomes = Counter(row["outcome"] for row in interactions.values())
@@ -307,6 +313,41 @@ def _outcomes(parts: Everything, call: Channel, told: bool, flow_ended: bool) ->
     if flow_ended:
         return ("flow",)  # in the moment in which the caller hung up as well
     return ("hung-up" if gone else "failed",)
+
+
+def _what_followed(parts: Everything, rows: dict[str, Any], blind: list[Blind]) -> Iterator[str]:
+    """Who gave up waiting is to be called back, once; who talked is that agent's. In Redis and in the memory alike.
+
+    Only of those who called once. What the link has never seen, a stay that began and ended while it was away, has no
+    consequence; nor has it that somebody hung up between two queues, of which mod_callcenter tells nothing.
+    """
+    tasks, customers = Tasks(parts.centre.client), Customers(parts.centre.client)
+    kept: dict[str, list[dict[str, Any]]] = {}
+    stuck: dict[str, set[str]] = {}
+    for row in rows["tasks"]:
+        kept.setdefault(row["number"], []).append(row)
+    for row in rows["customer_events"]:
+        if row["type"] == "stickiness":
+            stuck.setdefault(row["number"], set()).add(row["agent"])
+    for call in parts.truth.calls.values():
+        if call.number in Load.contacts:
+            continue
+        last = call.last
+        unseen = last is not None and any(gap.has(last.joined_at, 1.0) for gap in blind)
+        gave_up = last is not None and call.talk is None and last.reason == "BREAK_OUT"
+        wanted = [("lost", "open")] if gave_up else []
+        for name, found in (
+            ("memory", [(row["kind"], row["state"]) for row in kept.get(call.number, ())]),
+            ("Redis", [(one.kind.value, one.state.value) for one in tasks.of(call.number)]),
+        ):
+            if found != wanted and not (unseen and not found):
+                yield f"{call.uuid}: tasks in {name} are {found} instead of {wanted}, of {last}"
+        known = customers.get(call.number).sticky
+        agents = {"memory": stuck.get(call.number, set()), "Redis": {known.agent} if known else set()}
+        talked = {call.talk.agent} if call.talk is not None else set()
+        for name, of in agents.items():
+            if of != talked and not (unseen and not of):
+                yield f"{call.uuid}: {name} has the customer stick to {of} instead of {talked}, of {last}"
 
 
 def _of_flows(parts: Everything, rows: dict[str, Any], messages: dict[str, list[str]]) -> Iterator[str]:

@@ -88,7 +88,8 @@ class SmallDisk:
                 if pipe is not None:
                     pipe.close()
         else:
-            subprocess.run(["umount", str(self.where)], timeout=20, check=True)
+            # What was killed a moment ago may still be ending.
+            subprocess.run(["umount", "--lazy", str(self.where)], timeout=20, check=True)
         self.where.rmdir()
 
 
