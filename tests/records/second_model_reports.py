@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 Row = dict[str, Any]
 Figures = dict[str, Any]
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-TIMES = ("day", "hour", "weekday", "hour-of-day")
+TIMES = ("month", "week", "day", "hour", "weekday", "hour-of-day")
 DAY_S = 86_400  # what began earlier than that before the period is over
 STEP_S = 900  # every day and hour of every zone begins at a multiple of it
 
@@ -52,6 +52,8 @@ def clock(at: float, zone: str, name: str) -> str:
     shown = wall(at)
     if name == "day":
         return shown.strftime("%Y-%m-%d")
+    if name in ("month", "week"):
+        return shown.strftime("%Y-%m" if name == "month" else "%G-W%V")
     if name == "weekday":
         return WEEKDAYS[shown.weekday()]
     if name == "hour-of-day":

@@ -85,6 +85,17 @@ def test_weekdays_and_hours_of_the_day_stand_in_order() -> None:
     assert timeline(period, "hour-of-day").labels == tuple(f"{hour:02d}" for hour in range(24))
 
 
+def test_weeks_and_months_are_those_of_their_days() -> None:
+    period = _period("Europe/Belgrade", "2026-12-26", "2027-01-05")  # Saturday to Monday
+    assert timeline(period, "week").labels == ("2026-W52", "2026-W53", "2027-W01")
+    assert timeline(period, "month").labels == ("2026-12", "2027-01")
+    sunday = datetime(2027, 1, 3, 23, 59, tzinfo=ZoneInfo("Europe/Belgrade")).timestamp()
+    assert [timeline(period, by).label(sunday) for by in ("week", "month")] == ["2026-W53", "2027-01"]
+    query = Query(period, now=period.end, by=("month",))
+    found, _total = Rows(query).report(lambda tally, _query: {"calls": tally.counts["calls"]})
+    assert found == [{"month": "2026-12", "calls": 0}, {"month": "2027-01", "calls": 0}]
+
+
 def test_hours_without_calls_have_rows_up_to_now() -> None:
     period = _period("Europe/Belgrade", "2026-10-25", "2026-10-26")
     query = Query(period, now=period.start + 3 * 3600 + 10, by=("hour",))

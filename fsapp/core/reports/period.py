@@ -17,7 +17,7 @@ from fsapp.core.schedule import DAYS
 
 __all__ = ["BY_TIME", "Period", "Slot", "Timeline", "day_start", "days", "hours", "timeline"]
 
-BY_TIME = ("day", "hour", "weekday", "hour-of-day")
+BY_TIME = ("month", "week", "day", "hour", "weekday", "hour-of-day")
 _HOUR_S = 3600.0
 
 
@@ -51,10 +51,14 @@ class Timeline:
 
 
 def timeline(period: Period, by: str) -> Timeline:
-    """The slots of a period by `day` (2026-10-25), `hour` (2026-10-25 02:00+01:00), `weekday` (mon) or `hour-of-day`
-    (02), which the hours that come twice share."""
+    """The slots of a period by `day` (2026-10-25), `week` (2026-W43, of ISO 8601), `month` (2026-10), `hour`
+    (2026-10-25 02:00+01:00), `weekday` (mon) or `hour-of-day` (02), which the hours that come twice share."""
     if by == "day":
         return Timeline(list(days(period)))
+    if by == "week":
+        return Timeline([slot._replace(label=_week(date.fromisoformat(slot.label))) for slot in days(period)])
+    if by == "month":
+        return Timeline([slot._replace(label=slot.label[:7]) for slot in days(period)])
     if by == "hour":
         return Timeline(list(hours(period)))
     if by == "weekday":
@@ -63,6 +67,11 @@ def timeline(period: Period, by: str) -> Timeline:
         return Timeline(slots, [day for day in DAYS if day in there])
     slots = [slot._replace(label=slot.label[11:13]) for slot in hours(period)]
     return Timeline(slots, sorted({slot.label for slot in slots}))
+
+
+def _week(day: date) -> str:
+    year, week, _weekday = day.isocalendar()
+    return f"{year}-W{week:02d}"
 
 
 def day_start(day: date, zone: ZoneInfo) -> float:
