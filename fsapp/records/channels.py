@@ -8,7 +8,6 @@ from sqlalchemy import Connection, func, select
 
 from fsapp.errors import CustomersError
 from fsapp.records import interactions
-from fsapp.records.erased_ids import erased_id
 from fsapp.records.erasures import Tombstones
 from fsapp.records.schema import customer_numbers, customers, tickets
 from fsapp.records.schema import interactions as table
@@ -48,7 +47,7 @@ def keep(connection: Connection, told: Told, *, by: str, now: float) -> tuple[di
     id_ = f"{told.channel}:{told.id}"
     interactions.lock(connection)  # nobody else keeps the same between our look and our writing
     tombstones = Tombstones(connection)
-    hidden = erased_id(tombstones, id_)
+    hidden = tombstones.renamed(id_)
     found = interactions.get(connection, id_) or (interactions.get(connection, hidden) if hidden else None)
     if found is not None:
         return found, False

@@ -12,16 +12,10 @@ from sqlalchemy import Connection, Table, Update, case, delete, select, update
 from fsapp.records import schema
 from fsapp.records.erasures import Tombstones
 
-__all__ = ["erased_id", "rename"]
+__all__ = ["rename"]
 
-_ERASED = "erased-"
 _AT_ONCE = 500
-
-
-def erased_id(tombstones: Tombstones, id_: str) -> str | None:
-    """What an interaction (`CHANNEL:ID`) is called once its person was erased; None where nobody ever was."""
-    channel, _, _sender = id_.partition(":")
-    return f"{channel}:{_ERASED}{tombstones.hash(id_)}" if tombstones.any else None
+_NAMING = ("interaction_id", "about_id")  # columns that hold the id of an interaction; `call_id` is the switch's alone
 
 
 def rename(connection: Connection, tombstones: Tombstones, calls: Sequence[str]) -> int:
@@ -33,14 +27,15 @@ def rename(connection: Connection, tombstones: Tombstones, calls: Sequence[str])
     for place in range(0, len(calls), _AT_ONCE):
         rows = [dict(row) for row in connection.execute(select(table).where(
             table.c.id.in_(calls[place: place + _AT_ONCE]), table.c.channel != "call")).mappings()]
-        new = {row["id"]: name for row in rows if (name := erased_id(tombstones, row["id"])) is not None}
+        new = {row["id"]: name for row in rows if (name := tombstones.renamed(row["id"])) is not None}
         if not new:
             continue
         # What points to them has to have something to point to all the time.
         connection.execute(table.insert(), [row | {"id": new[row["id"]]} for row in rows])
         for other in schema.METADATA.sorted_tables:
-            if "interaction_id" in other.c:
-                connection.execute(_renamed(other, "interaction_id", new))
+            for column in _NAMING:
+                if column in other.c:
+                    connection.execute(_renamed(other, column, new))
         connection.execute(_renamed(schema.tags, "subject_id", new).where(schema.tags.c.kind == "interaction"))
         connection.execute(_renamed(schema.access_log, "subject", new))
         connection.execute(delete(table).where(table.c.id.in_(list(new))))

@@ -36,11 +36,6 @@ class Tombstones:
         self._passing = {row.id for row in rows if row.kind == "passing"}
         self._addresses = {row.id: row.at for row in rows if row.kind == "address"}
 
-    @property
-    def any(self) -> bool:
-        """Whether anybody was ever erased."""
-        return bool(self._key)
-
     def make_key(self) -> None:
         """Make up the key, where there is none yet."""
         if not self._key:
@@ -51,6 +46,13 @@ class Tombstones:
     def hash(self, identity: str) -> str:
         """The keyed hash of a number in E.164, or of an id."""
         return hmac.new(self._key, identity.encode(), hashlib.sha256).hexdigest()[:40]
+
+    def renamed(self, id_: str) -> str | None:
+        """What an interaction of another channel (`CHANNEL:ID`) is called once its person was erased.
+
+        None where nobody ever was.
+        """
+        return f"{id_.partition(':')[0]}:erased-{self.hash(id_)}" if self._key else None
 
     def erased_at(self, number: str) -> float | None:
         """When a number in E.164 was erased last; None: never."""
@@ -107,7 +109,10 @@ class Tombstones:
         passing = any(self.hash(one) in self._passing for one in identities(event))
         if not passing and not self._before(event, number_of):
             return event
-        return scrub(event, lambda number: self.hash(number_of(number)) in self._numbers)
+        found = scrub(event, lambda number: self.hash(number_of(number)) in self._numbers)
+        if isinstance(about := found.get("about"), str) and ":" in about:  # asked about, in a survey
+            found["about"] = self.renamed(about)
+        return found
 
 
 def _address(email: str) -> str:

@@ -32,6 +32,7 @@ def test_an_id_of_a_sender_is_made_anew_with_all_that_points_to_it(full: Centre)
         put(connection, "tags", {"kind": "interaction", "subject_id": old, "tag": "vip"},
             {"kind": "ticket", "subject_id": old, "tag": "not-this-kind"})
         put(connection, "dispositions", {"id": "p9", "interaction_id": old, "disposition": "sold", "at": 1.0})
+        put(connection, "tasks", {"id": "t9", "about_id": old, "changed_at": 1.0, "told": "x"})
         put(connection, "surveys", {"id": "s9", "interaction_id": old, "value": "4", "at": 1.0})
         put(connection, "followups",
             {"id": "f9", "interaction_id": old, "kind": "webhook", "state": "waiting", "made_at": 1.0, "payload": {}})
@@ -48,7 +49,14 @@ def test_an_id_of_a_sender_is_made_anew_with_all_that_points_to_it(full: Centre)
     for table in ("surveys", "followups"):
         assert [row["interaction_id"] for row in full.rows(table) if row["id"] in ("s9", "f9")] == [new], table
     assert [row["subject"] for row in full.rows("access_log") if row["id"] == "l9"] == [new]
+    assert [row["about_id"] for row in full.rows("tasks") if row["id"] == "t9"] == [new]
+    # What is answered in a survey call that was going on is about the same.
+    full.tell({"type": "survey_answered", "id": "s8", "at": time.time() - 1, "call": "u1", "caller": N, "flow": "main",
+               "block": "ask", "value": 4, "about": old})
+    [answer] = [row for row in full.rows("surveys") if row["id"] == "s8"]
+    assert (answer["interaction_id"], answer["number"]) == (new, None)
     assert {row["subject_id"]: row["tag"] for row in full.rows("tags")} == {old: "not-this-kind", "eva": "x"}
+    full.client.delete(keys.EVENTS)
     left = full.everything().replace(f"'{old}', 'not-this-kind'", "")
     assert not [trace for trace in TRACES if trace in left]
 
