@@ -42,17 +42,24 @@ class PopRecord(NamedTuple):
     contact: Row | None
 
 
-def read_pop(connection: Connection, number: str, contact: str | None = None) -> PopRecord:
-    """What is known of `number` (E.164), and of the contact whose id (CAMPAIGN/STAGE/NUMBER) the call carries."""
-    given = {"number": number, "contact": contact or "", "last": LAST, "tickets": _TICKETS}
+def read_pop(
+    connection: Connection, number: str, contact: str | None = None, call: str | None = None,
+) -> PopRecord:
+    """What is known of `number` (E.164), and of the contact whose id (CAMPAIGN/STAGE/NUMBER) the call carries.
+
+    `call`: the interaction that the pop opens for, which is none of the last ones.
+    """
+    given = {"number": number, "contact": contact or "", "call": call or "", "last": LAST, "tickets": _TICKETS}
     row = connection.execute(_statement(connection.dialect.name), given).mappings().one()
     found = {name: json.loads(value) if isinstance(value, str) else value for name, value in row.items()}
-    each = [one for some in found["by_number"] or () for one in some or ()] + (found["by_customer"] or [])
+    each, tickets = (
+        [*(found[f"{what}by_customer"] or ()), *(one for some in found[f"{what}by_number"] or () for one in some or ())]
+        for what in ("", "tickets_"))
     return PopRecord(
         found["customer"], tuple(sorted(found["numbers"] or (), key=lambda one: (one["place"], one["number"]))),
         tuple(sorted(found["tags"] or ())),
-        _newest([*(found["tickets"] or ()), *(found["tickets_of_number"] or ())], "changed_at", _TICKETS),
-        _newest(each, "started_at", LAST), _newest(found["notes"] or (), "at", LAST), found["contact"])
+        _newest(tickets, "changed_at", _TICKETS), _newest(each, "started_at", LAST),
+        _newest(found["notes"] or (), "at", LAST), found["contact"])
 
 
 def _newest(rows: Sequence[Row], by: str, limit: int) -> tuple[Row, ...]:
@@ -77,7 +84,11 @@ def _statement(dialect: str) -> TextClause:
 
     mine = "customer_id = (SELECT id FROM who)"
     unclaimed = f"(customer_id IS NULL OR {mine})"
-    of_number = newest(_INTERACTION, "interactions", f"number = known.number AND {unclaimed}", "started_at", "last")
+    other = "id <> :call"
+    of_number = newest(
+        _INTERACTION, "interactions", f"number = known.number AND {unclaimed} AND {other}", "started_at", "last")
+    tickets_of_number = newest(
+        _TICKET, "tickets", "number = known.number AND state = 'open' AND customer_id IS NULL", "changed_at", "tickets")
     return text(f"""
         WITH who AS (
             SELECT customers.* FROM customer_numbers JOIN customers ON customers.id = customer_numbers.customer_id
@@ -89,11 +100,10 @@ def _statement(dialect: str) -> TextClause:
             (SELECT {rendered(_CUSTOMER)} FROM who) AS customer,
             (SELECT {list_}({rendered(("number", "kind", "place"))}) FROM customer_numbers WHERE {mine}) AS numbers,
             (SELECT {list_}(tag) FROM tags WHERE kind = 'customer' AND subject_id = (SELECT id FROM who)) AS tags,
-            {newest(_TICKET, "tickets", f"{mine} AND state = 'open'", "changed_at", "tickets")} AS tickets,
-            {newest(_TICKET, "tickets", "number = :number AND state = 'open' AND customer_id IS NULL", "changed_at",
-                    "tickets")} AS tickets_of_number,
+            {newest(_TICKET, "tickets", f"{mine} AND state = 'open'", "changed_at", "tickets")} AS tickets_by_customer,
+            (SELECT {list_}({document}({tickets_of_number})) FROM known) AS tickets_by_number,
             {newest(_NOTE, "notes", mine, "at", "last")} AS notes,
             (SELECT {list_}({document}({of_number})) FROM known) AS by_number,
-            {newest(_INTERACTION, "interactions", mine, "started_at", "last")} AS by_customer,
+            {newest(_INTERACTION, "interactions", f"{mine} AND {other}", "started_at", "last")} AS by_customer,
             (SELECT {rendered(_CONTACT)} FROM contacts WHERE id = :contact) AS contact
         """)

@@ -49,8 +49,8 @@ class PopReader:
         self._outside = outside
         self._outside_s = outside_s
 
-    def read(self, number: str | None, contact: str | None = None) -> dict[str, Any]:
-        """The pop of a number (E.164; None: withheld) and of the contact the call carries, as in docs/api.md.
+    def read(self, number: str | None, contact: str | None = None, call: str | None = None) -> dict[str, Any]:
+        """The pop of a number (E.164; None: withheld) and of the contact that the call carries, as in docs/api.md.
 
         Never raises what a part that is away would: it stands in `faults`.
         """
@@ -60,7 +60,7 @@ class PopReader:
         whose = (contact or "").rpartition("/")[2] or number
         if number is not None:
             record = self._try(lambda: self._database.read(
-                lambda connection: read_pop(connection, number, contact), limit_s=_LIMIT_S), faults) or _NOTHING
+                lambda connection: read_pop(connection, number, contact, call), limit_s=_LIMIT_S), faults) or _NOTHING
         if whose is not None:
             entries = self._try(lambda: self._contacts.get(whose), faults) or {}
             known = self._try(lambda: self._customers.get(whose), faults)

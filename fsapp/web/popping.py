@@ -122,8 +122,8 @@ class _Stream:
         number = customer_of({"number": given, "contact": offer.event.get("contact")}, rules)
         with offer.reading:
             if offer.pop is None:
-                contact = offer.event.get("contact")
-                offer.pop = self._here.pop_reader.read(number, str(contact) if contact else None)
+                contact, call = (str(offer.event.get(name) or "") or None for name in ("contact", "call"))
+                offer.pop = self._here.pop_reader.read(number, contact, call)
             found = offer.pop
             if found["faults"]:
                 offer.pop = None  # the next who asks may have more luck

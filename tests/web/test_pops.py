@@ -43,8 +43,8 @@ def page(web: WebProcess, asker: Callable[..., Asker]) -> Iterator[Callable[...,
 
 
 def offer(client: redis.Redis, member: str = "m1", agent: str = "1004", **more: Any) -> None:
-    tell(client, "agent_offered", member, agent=agent, number="0601234567", queue="helpdesk@fsapp", call=f"c-{member}",
-         **more)
+    tell(client, "agent_offered", member, agent=agent, number="0601234567", queue="helpdesk@fsapp",
+         **{"call": f"c-{member}", **more})
 
 
 def tell(client: redis.Redis, kind: str, member: str, **more: Any) -> None:
@@ -84,6 +84,16 @@ def test_the_pop_is_there_when_the_call_is_offered(
     with gevent.Timeout(10, AssertionError("the look is not written down")):
         while seen() != ["pop for agent 1004", "web"]:
             gevent.sleep(0.02)
+
+
+def test_the_call_itself_is_none_of_the_last_interactions(
+    admin: Asker, page: Callable[..., Page], redis_client: redis.Redis,
+) -> None:
+    for id_ in ("before", "now"):
+        admin.ask("POST", "/interactions", {"channel": "chat", "id": id_, "number": NUMBER})
+    follower = page()
+    offer(redis_client, call="chat:now")
+    assert [one["id"] for one in follower.next()[2]["pop"]["interactions"]] == ["chat:before"]
 
 
 def test_only_the_agents_own_calls_come(page: Callable[..., Page], redis_client: redis.Redis) -> None:
