@@ -105,7 +105,7 @@ class _Stream:
     def _offer(self, offer: Offer) -> Iterator[bytes]:
         """Ours first, and alone where the outside is slow or down; then the look is written down."""
         number, found = self._read(offer)
-        told = {name: offer.event.get(name) for name in _TOLD}
+        told = {name: str(value) if (value := offer.event.get(name)) is not None else None for name in _TOLD}
         yield _event("pop", {
             "offer": {"id": offer.id, "at": time_shape(offer.at), "agent": self._follower.agent, **told,
                       "became": offer.became or None},

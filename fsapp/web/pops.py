@@ -6,6 +6,7 @@ is its place in the stream: the same in every process.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -104,7 +105,7 @@ class Pops:
         try:
             for place, event in tail(self._client, self._place, follow=False):
                 self._place = place
-                self._hear(place, event)
+                self._take(place, event)
         except StateError as error:
             self._failed(error)
         self._greenlet = spawn(self._run, name="pops")
@@ -156,7 +157,7 @@ class Pops:
                 for place, event in tail(self._client, self._place):
                     self._place = place
                     self._fault = ""
-                    self._hear(place, event)
+                    self._take(place, event)
             except StateError as error:
                 self._failed(error)
                 gevent.sleep(_AGAIN_S)
@@ -166,8 +167,15 @@ class Pops:
             self._fault = str(error)
             _log.error("pops_stopped", error=self._fault, meanwhile="no pop opens; trying again")
 
+    def _take(self, place: str, event: Mapping[str, Any]) -> None:
+        """Whatever is in an event, those that follow it are heard."""
+        try:
+            self._hear(place, event)
+        except (TypeError, ValueError, OverflowError) as error:
+            _log.warning("bad_event", place=place, error=type(error).__name__)
+
     def _hear(self, place: str, event: Mapping[str, Any]) -> None:
-        kind, member = event.get("type"), str(event.get("member") or "")
+        kind, member = str(event.get("type") or ""), str(event.get("member") or "")
         if kind == "agent_offered":
             self._offered(place, event, member)
         elif kind in _ENDS or kind == "call_answered":
@@ -176,7 +184,7 @@ class Pops:
                 return
             if kind == "agent_missed" and event.get("agent") != offer.event.get("agent"):
                 return
-            offer.became = _ENDS.get(str(kind), "answered")
+            offer.became = _ENDS.get(kind, "answered")
             if offer.is_over:
                 self._by_member.pop(member, None)
             self._tell(str(offer.event.get("agent")), Became(offer, offer.became))
@@ -191,6 +199,8 @@ class Pops:
         if any(offer.event.get("id") == event.get("id") for offer in offers):
             return  # told twice, after an outage
         offer = Offer(place, event)
+        if not math.isfinite(offer.at):
+            raise ValueError("it was at no time")
         offers.append(offer)
         while len(offers) > _EACH or offers[0].at < time.time() - KEPT_S:
             gone = offers.popleft()

@@ -43,8 +43,8 @@ def page(web: WebProcess, asker: Callable[..., Asker]) -> Iterator[Callable[...,
 
 
 def offer(client: redis.Redis, member: str = "m1", agent: str = "1004", **more: Any) -> None:
-    tell(client, "agent_offered", member, agent=agent, number="0601234567", queue="helpdesk@fsapp",
-         **{"call": f"c-{member}", **more})
+    tell(client, "agent_offered", member, agent=agent, number="0601234567",
+         **{"call": f"c-{member}", "queue": "helpdesk@fsapp", **more})
 
 
 def tell(client: redis.Redis, kind: str, member: str, **more: Any) -> None:
@@ -94,6 +94,28 @@ def test_the_call_itself_is_none_of_the_last_interactions(
     follower = page()
     offer(redis_client, call="chat:now")
     assert [one["id"] for one in follower.next()[2]["pop"]["interactions"]] == ["chat:before"]
+
+
+@pytest.mark.parametrize("poison", [
+    {"type": {"a": 1}}, {"type": ["agent_offered"]}, {"type": "agent_offered", "at": "never"},
+    {"type": "agent_offered", "at": [1]}, {"type": "agent_offered", "at": float("nan")},
+    {"type": "agent_offered", "agent": {}}, {"type": "call_answered", "member": {"a": 1}},
+])
+def test_a_poison_event_stops_no_pops(
+    database_url: str, redis_server: Any, redis_client: redis.Redis, tmp_path: Path, poison: dict[str, Any],
+) -> None:
+    given = {"id": "p1", "at": time.time(), "agent": "1004", "member": "m0", **poison}
+    stream.add(redis_client, [stream.encode(given)])
+    process = start_web(database_url, redis_server, tmp_path)
+    asker = Asker(process, make_token(process, "read"))
+    follower = Page(asker, "1004")
+    stream.add(redis_client, [stream.encode(given)])
+    offer(redis_client, "m1", call=b"\xff", queue={"a": b"b"})
+    _name, id_, data = follower.next()
+    assert (data["offer"]["id"], data["offer"]["member"], data["pop"]["number"]) == (id_, "m1", NUMBER)
+    process.stop()
+    follower.close()
+    asker.close()
 
 
 def test_only_the_agents_own_calls_come(page: Callable[..., Page], redis_client: redis.Redis) -> None:
