@@ -12,16 +12,19 @@ import sysconfig
 import time
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import redis
 
 from fsapp.core.queue_xml import callcenter_document
 from fsapp.core.rules import MAIN, Rules
 from fsapp.rules import load_folder
-from fsapp.state import snapshot
+from fsapp.state import keys, snapshot
+from fsapp.state.connection import connect
 
-__all__ = ["PASSWORD", "Switch", "binary", "free_port", "rules_document", "wait_until"]
+__all__ = ["PASSWORD", "Switch", "binary", "count_elsewhere", "free_port", "rules_document", "wait_until"]
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOT_S = 60.0
@@ -75,6 +78,14 @@ def _shorten(sound: Path) -> None:
         result.writeframes(frames)
 
 
+def count_elsewhere(client: Any) -> None:
+    """Have the rules of this Redis count their versions from where no other test's do.
+
+    The scripts in a switch take a version that they know for what it was for a minute.
+    """
+    client.set(keys.RULES_CURRENT, int(time.time() * 1000))
+
+
 class Switch:
     """One process of FreeSWITCH. `start` returns when its event socket answers and its profiles run.
 
@@ -106,6 +117,18 @@ class Switch:
         }
         self._environment = given if environment is None else environment
         self._process: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def asking(self, server: Any) -> Iterator[None]:
+        """The scripts in the switch have this Redis (`.socket`) for as long as it lasts, and none before and after."""
+        self.redis_socket.symlink_to(Path(server.socket).resolve())
+        try:
+            yield
+        finally:
+            self.redis_socket.unlink()
+            # One that lives on would be asked for ever, by the connections that are open.
+            with closing(connect(server.settings)) as client, suppress(redis.exceptions.ConnectionError):
+                client.client_kill_filter(_type="normal", skipme=True)
 
     def start(self, ready: Callable[[], bool] | None = None) -> None:
         self._copy()

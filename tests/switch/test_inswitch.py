@@ -16,7 +16,7 @@ import msgpack
 import pytest
 from app import App
 from desk import Desk
-from machine import PASSWORD, ROOT, Switch, binary, rules_document, wait_until
+from machine import PASSWORD, ROOT, Switch, binary, count_elsewhere, rules_document, wait_until
 from phone import Phone
 
 from fsapp import __version__
@@ -37,6 +37,7 @@ class Redis:
     def __init__(self, switch: Switch) -> None:
         self.settings = Settings(redis_url=f"unix://{switch.redis_socket}", redis_timeout_s=2)
         self.client = connect(self.settings)
+        count_elsewhere(self.client)
         self.load(rules_document())
 
     def load(self, document: dict[str, Any]) -> int:
@@ -77,19 +78,16 @@ def redis(switch: Switch, own_redis: Any) -> Iterator[Redis]:
 @contextmanager
 def redis_of(switch: Switch, own_redis: Any) -> Iterator[Redis]:
     """Running, and known to run: the switch asks for a queue until it is from here."""
-    switch.redis_socket.symlink_to(Path(own_redis().socket).resolve())
-    found = Redis(switch)
-    document = rules_document()
-    document["line"]["here"] = {"groups": ["support"]}
-    found.load(document)
-    wait_until(lambda: "+OK" in switch.cli("callcenter_config queue load here@fsapp"), "the switch asks Redis")
-    switch.cli("callcenter_config queue unload here@fsapp")
-    found.load(rules_document())
-    try:
+    with switch.asking(own_redis()):
+        found = Redis(switch)
+        document = rules_document()
+        document["line"]["here"] = {"groups": ["support"]}
+        found.load(document)
+        wait_until(lambda: "+OK" in switch.cli("callcenter_config queue load here@fsapp"), "the switch asks Redis")
+        switch.cli("callcenter_config queue unload here@fsapp")
+        found.load(rules_document())
         yield found
-    finally:
         found.client.close()
-        switch.redis_socket.unlink()
 
 
 def queues(switch: Switch) -> dict[str, dict[str, str]]:

@@ -186,8 +186,11 @@ def test_the_floor_is_what_is_so_during_and_after_load(floor: Floor, start_link:
     assert counts["agent_missed"], "1006 is busy"
     answered, ended = floor.facts("call_answered"), floor.facts("talk_ended")
     assert {fact["member"] for fact in answered} == {fact["member"] for fact in ended}
-    left = {fact["member"] for fact in floor.facts("call_abandoned")}
-    assert left | {fact["member"] for fact in answered} == {fact["member"] for fact in floor.facts("queue_joined")}
+    stays = {fact["member"]: fact["call"] for fact in floor.facts("queue_joined")}
+    ended_stays = {fact["member"] for fact in (*floor.facts("call_abandoned"), *answered)}
+    untold = {stays[member] for member in stays.keys() - ended_stays}
+    assert not untold, [(fact["type"], fact.get("reason")) for fact in facts if fact.get("call") in untold]
+    assert ended_stays == stays.keys()
     assert {fact["class"] for fact in floor.facts("queue_joined")} == {"service"}
 
 

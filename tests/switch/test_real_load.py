@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +134,12 @@ class Centre:
 @pytest.fixture
 def centre(switch: Switch, own_redis: Any, tmp_path: Path) -> Iterator[Centre]:
     server = own_redis("--appendonly", "yes", "--appendfsync", "always")
-    switch.redis_socket.symlink_to(Path(server.socket).resolve())
-    found = Centre(switch, server, tmp_path)
-    try:
+    with switch.asking(server), closing(Centre(switch, server, tmp_path)) as found:
         found.start_serve()
         # Not all at once: the switch takes so many new legs a second and no more.
         found.load(WAITING / PER_SECOND)
         found.all_wait(len(found.expected))
         yield found
-    finally:
-        switch.redis_socket.unlink()
-        found.close()
 
 
 def wrong(centre: Centre, joined: list[dict[str, str]]) -> list[str]:

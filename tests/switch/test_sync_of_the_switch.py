@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from desk import Desk as Phone
-from machine import PASSWORD, Switch, binary, rules_document, wait_until
+from machine import PASSWORD, Switch, binary, count_elsewhere, rules_document, wait_until
 
 from fsapp.app.link import LinkProcess
 from fsapp.core.floor import Floor, RememberedStatus, Seen, SeenMember
@@ -115,15 +114,17 @@ class Desk:
 def desk(own_switch: Switch, own_redis: Callable[..., Any]) -> Iterator[Desk]:
     """With a Redis of its own that the switch's Python asks too, and a switch as the rules want it."""
     own_switch.settle()
-    own_switch.redis_socket.symlink_to(Path(own_redis().socket).resolve())
-    client = connect(Settings(redis_url=f"unix://{own_switch.redis_socket}", redis_timeout_s=2))
-    desk = Desk(own_switch, client)
-    marked = rules_document()
-    marked["line"]["here"] = {"groups": ["support"]}
-    desk.load(marked)
-    wait_until(lambda: "+OK" in own_switch.cli("callcenter_config queue load here@fsapp"), "the switch asks Redis")
-    desk.load(rules_document())
-    try:
+    with (
+        own_switch.asking(own_redis()),
+        closing(connect(Settings(redis_url=f"unix://{own_switch.redis_socket}", redis_timeout_s=2))) as client,
+    ):
+        count_elsewhere(client)
+        desk = Desk(own_switch, client)
+        marked = rules_document()
+        marked["line"]["here"] = {"groups": ["support"]}
+        desk.load(marked)
+        wait_until(lambda: "+OK" in own_switch.cli("callcenter_config queue load here@fsapp"), "the switch asks Redis")
+        desk.load(rules_document())
         for agent in desk.rules.agents:
             own_switch.cli(f"callcenter_config agent set status {agent} 'Logged Out'")
             own_switch.cli(f"callcenter_config agent set state {agent} Waiting")
@@ -131,10 +132,7 @@ def desk(own_switch: Switch, own_redis: Callable[..., Any]) -> Iterator[Desk]:
         desk.settle()
         desk.events.clear()
         yield desk
-    finally:
         own_switch.settle()
-        client.close()
-        own_switch.redis_socket.unlink()
 
 
 def test_what_is_missing_comes_back(desk: Desk) -> None:
