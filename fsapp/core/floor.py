@@ -105,7 +105,8 @@ class SeenQueue:
 class SeenMember:
     """A caller in a queue. `call`: the uuid of the caller's leg, empty once abandoned. `agent`: who rings or talks.
 
-    `task`: the one whose customer the place is kept for; then nobody is on the line.
+    `task`: the one whose customer the place is kept for; then nobody is on the line. `hung_up`: of a caller who has,
+    just as an agent answered, what facts say of the call.
     """
 
     uuid: str
@@ -120,6 +121,7 @@ class SeenMember:
     agent: str = ""
     state: str = MemberState.WAITING
     task: str = ""
+    hung_up: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

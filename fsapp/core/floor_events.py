@@ -246,10 +246,15 @@ def _talk_ended(seen: Seen, event: FloorEvent) -> Changes:
     agents = {} if agent is None else {agent.id: replace(agent, call="")}
     if member is None or member.state != MemberState.TRYING:
         return Changes(agents=agents)
-    there = member.call in seen.calls
-    member = replace(
-        member, state=MemberState.WAITING if there else MemberState.ABANDONED, call=member.call if there else "")
-    return Changes(agents=agents, members={member.uuid: member})
+    if member.call in seen.calls:
+        return Changes(agents=agents, members={member.uuid: replace(member, state=MemberState.WAITING)})
+    return Changes(agents=agents) | _given_up(seen, member, event.at)
+
+
+def _given_up(seen: Seen, member: SeenMember, at: datetime) -> Changes:
+    """Whoever hung up as an agent answered: mod_callcenter took the stay for answered, and tells no end of it."""
+    gone = replace(member, state=MemberState.ABANDONED, call="", hung_up={})
+    return Changes(members={gone.uuid: gone}, facts=(facts.left(seen, member, at, "NONE", abandoned=True),))
 
 
 def _rested(agent: SeenAgent, at: datetime) -> SeenAgent:
@@ -321,7 +326,7 @@ def _unbridged(seen: Seen, event: FloorEvent) -> Changes:
 
 
 def _hung_up(seen: Seen, event: FloorEvent) -> Changes:
-    """The leg is gone. Members and agents that it belonged to are told of by events of their own."""
+    """The leg is gone. The agent it belonged to is told of by events of their own, and so is most often the member."""
     known = seen.calls.get(event.call)
     call = known or SeenCall(
         event.call, event.direction, event.number, event.called, "", event.created_at and _whole(event.created_at),
@@ -332,7 +337,19 @@ def _hung_up(seen: Seen, event: FloorEvent) -> Changes:
     calls: dict[str, SeenCall | None] = {event.call: None} if known else {}
     if other is not None and other.bridged_to == call.uuid:
         calls[other.uuid] = replace(other, bridged_to="")
-    return Changes(calls=calls, facts=(facts.hung_up(call, event.at, event.cause),) if facts.is_callers(call) else ())
+    changes = _stay_of(seen, call, event.at)
+    told = (facts.hung_up(call, event.at, event.cause),) if facts.is_callers(call) else ()
+    return changes | Changes(calls=calls, facts=told)
+
+
+def _stay_of(seen: Seen, call: SeenCall, at: datetime) -> Changes:
+    """A stay whose end was not told before that of the caller's leg: an agent has answered in that moment."""
+    member = seen.members.get(call.variables.get("cc_member_uuid", ""))
+    if member is None or member.call != call.uuid:
+        return NOTHING
+    if member.state == MemberState.TRYING:  # whether they have talked is told when the agent's leg has ended
+        return Changes(members={member.uuid: replace(member, hung_up=facts.of_call(call))})
+    return _given_up(seen, member, at) if member.state == MemberState.WAITING else NOTHING
 
 
 def _recording(seen: Seen, event: FloorEvent) -> Changes:

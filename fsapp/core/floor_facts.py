@@ -15,8 +15,8 @@ from fsapp.core.floor import MemberState, Seen, SeenCall, SeenMember
 from fsapp.core.placeholder import Side, side_of
 
 __all__ = [
-    "Fact", "answered", "caller_of", "hung_up", "is_callers", "joined", "left", "recovered", "routed", "talked",
-    "task_of",
+    "Fact", "answered", "caller_of", "hung_up", "is_callers", "joined", "left", "of_call", "recovered", "routed",
+    "talked", "task_of",
 ]
 
 Fact = dict[str, Any]
@@ -107,7 +107,13 @@ def left(seen: Seen, member: SeenMember, at: datetime, reason: str, *, abandoned
     return _about(
         seen, member, "call_abandoned" if abandoned else "call_left_queue", "left", at, reason=reason,
         waited_s=_between(member.joined_at, at), number=member.number, base_score=member.base_score,
-        **_asked(seen.calls.get(member.call)))
+        **_asked(seen.calls.get(member.call))) | member.hung_up
+
+
+def of_call(call: SeenCall) -> dict[str, str]:
+    """What the fact of a caller who leaves says of the call."""
+    direction = {"direction": call.direction} if call.direction else {}
+    return routed(call.variables) | direction | _asked(call)
 
 
 def _asked(call: SeenCall | None) -> dict[str, str]:

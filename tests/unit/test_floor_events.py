@@ -142,8 +142,26 @@ def test_a_bridge_that_failed() -> None:
     failed = event("bridge-agent-end", 13, **MEMBER, **AGENT, bridged=False)
     there, _ = play(EMPTY, (*STORY[:8], failed))
     assert (there.members["m1"].state, there.agents["1004"].call) == ("Waiting", "")
-    gone, _ = play(EMPTY, (*STORY[:8], event("call-hung-up", 13, call="c1"), failed))
-    assert (gone.members["m1"].state, gone.members["m1"].call) == ("Abandoned", "")
+
+
+def test_who_hangs_up_as_an_agent_answers_has_left() -> None:
+    """mod_callcenter takes the stay for answered then, and tells no end of it, in whichever order it tells the rest."""
+    failed = event("bridge-agent-end", 13, **MEMBER, **AGENT, bridged=False)
+    hung_up = event("call-hung-up", 13, call="c1", variables={"cc_member_uuid": "m1", "cc_cause": "answered"})
+    for events in ((hung_up, failed), (failed, hung_up)):
+        gone, facts = play(EMPTY, (*STORY[:8], *events, hung_up, failed))
+        assert (gone.members["m1"].state, gone.members["m1"].call, gone.agents["1004"].call) == ("Abandoned", "", "")
+        [left] = [fact for fact in facts if fact["id"] == "m1:left"]
+        assert (left["type"], left["waited_s"], left["number"]) == ("call_abandoned", 10.0, "+381601234567")
+        assert (left["class"], left["direction"], left["called"]) == ("service", "inbound", "0115550300")
+        assert not [fact for fact in facts if fact["type"] in ("call_answered", "talk_ended")]
+
+
+def test_a_short_talk_of_which_the_callers_end_is_told_first_is_a_talk() -> None:
+    hung_up = event("call-hung-up", 12.2, call="c1", variables={"cc_member_uuid": "m1", "cc_cause": "answered"})
+    _, facts = play(EMPTY, (*STORY[:9], hung_up, *STORY[9:15]))
+    assert [fact["type"] for fact in facts if fact["type"].startswith(("call_", "talk_"))] == [
+        "call_hung_up", "call_answered", "talk_ended"]
 
 
 def test_status_as_the_switch_keeps_it() -> None:
