@@ -101,7 +101,7 @@ class _Maker:
         left_at = answered_at or self.maybe(at + self.some(100))
         stay = self.put(
             "queue_stays", interaction_id=call["id"], joined_at=self.maybe(at), queue=random.choice(QUEUES),
-            outcome=outcome, waited_s=self.maybe(self.wait()), left_at=left_at, switch=call["switch"],
+            outcome=outcome, waited_s=self.maybe(self.wait()), left_at=left_at, switch=random.choice(("main", "two")),
             agent=random.choice(AGENTS) if answered_at else None, answered_at=answered_at, talked_s=talked_s,
             talk_ended_at=self.maybe(answered_at + (talked_s or 0)) if talked_s is not None and answered_at else None)
         for _ in range(random.choice((0, 1, 2))):

@@ -83,6 +83,8 @@ def _options(random: Random, by_words: tuple[str, ...], only: tuple[str, ...]) -
     by = random.sample(by_words, random.choice((0, 1, 1, 2)) if len(by_words) > 1 else 1)
     if random.random() < 0.3 and set(TIMES) & set(by_words):
         by = random.sample(TIMES, random.choice((1, 2)))
+    if random.random() < 0.3 and "queue" in by_words:  # stays instead of calls
+        by = ["queue", random.choice([word for word in by_words if word != "queue"])]
     return {"by": tuple(by), "only": {name: tuple(random.sample(VALUES[name], 1)) for name in names},
             "within_s": random.choice((None, None, 0.0, 20.0)), "short_s": random.choice((0.0, 5.0, 30.0)),
             "abandoned": random.choice([one.value for one in Abandoned])}
