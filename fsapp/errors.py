@@ -17,6 +17,7 @@
     |   +-- StateRefused        Redis answers, and will not store (full, read-only, too old, wrong password)
     +-- RecordsError            the memory (SQL) refuses, or what was asked of it is wrong
     |   +-- RecordsUnavailable  the database does not answer, is full, read-only or not there
+    |   |   +-- RecordsBusy     somebody else writes to it for long
     |   +-- RecordsOutdated     the database is of another version than this fsapp
     +-- ListenError             the address to listen on cannot be had
     +-- SwitchError             the event socket
@@ -36,9 +37,9 @@ from collections.abc import Sequence
 
 __all__ = [
     "ContactsError", "CustomersError", "DialplanError", "FsappError", "HangUp", "ListenError", "NoLink", "NumberTaken",
-    "ProtocolError", "RecordingError", "RecordsError", "RecordsOutdated", "RecordsUnavailable", "RequestRefused",
-    "RulesError", "ScenarioError", "SettingsError", "SheetError", "SoundsError", "StateError", "StateRefused",
-    "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "TaggingError", "Timeout",
+    "ProtocolError", "RecordingError", "RecordsBusy", "RecordsError", "RecordsOutdated", "RecordsUnavailable",
+    "RequestRefused", "RulesError", "ScenarioError", "SettingsError", "SheetError", "SoundsError", "StateError",
+    "StateRefused", "StateUnavailable", "SwitchError", "SwitchRefused", "SwitchUnavailable", "TaggingError", "Timeout",
     "UnsafeArgument",
 ]
 
@@ -116,6 +117,10 @@ class RecordsError(FsappError):
 
 
 class RecordsUnavailable(RecordsError):
+    pass
+
+
+class RecordsBusy(RecordsUnavailable):
     pass
 
 

@@ -19,7 +19,7 @@ from fsapp.cli.bad_rows import BadRows, read_as, refuse_report_over
 from fsapp.cli.progress import Shown, progress
 from fsapp.errors import SheetError
 from fsapp.records.customer_file import CustomerFile, CustomerRow
-from fsapp.records.customer_import import Written, import_customers
+from fsapp.records.customer_import import Written, planned, stage, write
 from fsapp.records.database import Database
 from fsapp.records.versions import refuse_outdated
 from fsapp.settings import Settings
@@ -29,6 +29,7 @@ from fsapp.sheets.rows import BadRow, Rows
 __all__ = ["Job"]
 
 _LOOK_EVERY = 1000
+_STATEMENT_S = 1800
 
 
 class Job:
@@ -51,7 +52,7 @@ class Job:
     ) -> None:
         """Import `path` (- for standard input) and print what was done; SheetError lists the first bad rows."""
         name = "standard input" if path == "-" else path
-        database = Database(self._settings.database_url)
+        database = Database(self._settings.database_url, statement_s=_STATEMENT_S)
         try:
             refuse_outdated(database)
             with opened(path) as file, tempfile.TemporaryFile() as good, BadRows() as bad:
@@ -89,18 +90,19 @@ class Job:
         """Write the good rows, unless some are bad, or it is a dry run: then what would be."""
         shown.start("importing", self._good)
 
-        def work(connection: Connection) -> Written:
-            kept = connection.begin_nested()
-            written = import_customers(
-                connection, _unpacked(good), by=f"cli:{author()}", at=time.time(), bad=bad.add,
-                staged=shown.reached, go_on=lambda: self._skip_bad or not bad.count)
-            if written is None or self._dry_run:
-                kept.rollback()
-            return written or Written()
+        would_be = Written()
 
-        # What is not to be kept holds up no other writer: all of it is in the connection's own tables.
-        only_looks = self._dry_run or (bad.count and not self._skip_bad)
-        return (database.read if only_looks else database.write)(work)
+        def looked(connection: Connection) -> bool:
+            """Whether it is to be written. Holds up no other writer, however long it takes."""
+            nonlocal would_be
+            stage(connection, _unpacked(good), bad=bad.add, staged=shown.reached)
+            refused = bad.count and not self._skip_bad
+            if not refused:
+                would_be = planned(connection)
+            return not (refused or self._dry_run)
+
+        return database.write_after(
+            looked, lambda connection: write(connection, by=f"cli:{author()}", at=time.time())) or would_be
 
     def _say(self, rows: Rows, customers: CustomerFile, written: Written, bad: BadRows, as_json: bool) -> None:
         refused = bad.count and not self._skip_bad

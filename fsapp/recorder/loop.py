@@ -2,7 +2,7 @@
 
 A batch is read, written in one transaction, then said to be finished: killed in between, it is read and written again,
 which changes nothing. Contacts that it tells of are brought in before it is finished. While the database or Redis is
-away it waits, says so once, and goes on where it was.
+away, or somebody else writes to the database for long, it waits, says so once, and goes on where it was.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from gevent.event import Event
 
-from fsapp.errors import RecordsError, StateError
+from fsapp.errors import RecordsBusy, RecordsError, StateError
 from fsapp.log import get_logger
 from fsapp.metrics import (
     DATABASE_UP,
@@ -64,6 +64,7 @@ class Recorder:
         self._lag_s = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._lost: dict[str, str] = {}
+        self._waits = False
         self._stopping = Event()
 
     @property
@@ -95,6 +96,9 @@ class Recorder:
             done = bool(self._held)
             if done:
                 self._keep()
+        except RecordsBusy as error:
+            self._wait_for_turn(str(error))
+            return False
         except RecordsError as error:
             self._away("database", str(error))
             return False
@@ -180,6 +184,13 @@ class Recorder:
         self._reader.finished(self._kept)
         self._kept = ()
 
+    def _wait_for_turn(self, why: str) -> None:
+        """Nothing is wrong with the database: it is asked again at once, as whoever writes may let go at any time."""
+        if not self._waits:
+            _log.warning("database_busy", why=why, meanwhile="nothing is lost: events wait in the stream")
+        self._waits = True
+        self._stopping.wait(_FIRST_PAUSE_S)
+
     def _away(self, who: str, fault: str) -> None:
         (DATABASE_UP if who == "database" else REDIS_UP).set(0)
         if self._lost.get(who) is None:
@@ -191,7 +202,8 @@ class Recorder:
     def _back(self, who: str) -> None:
         (DATABASE_UP if who == "database" else REDIS_UP).set(1)
         self._pause_s = _FIRST_PAUSE_S
-        if self._lost.pop(who, None) is not None:
+        waited, self._waits = self._waits and who == "database", self._waits and who != "database"
+        if self._lost.pop(who, None) is not None or waited:
             _log.info(f"{who}_back")
 
 

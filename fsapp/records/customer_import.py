@@ -1,5 +1,5 @@
-"""Customers in bulk, in one transaction: staged in tables of the connection's own, held against each other and against
-whom we know, then written. Does not read files; what cannot be written is handed back row by row.
+"""Customers in bulk: staged in tables of the connection's own, held against each other and against whom we know, then
+written in one transaction, which is short. Does not read files; what cannot be written is handed back row by row.
 
 A row is the customer that one of its numbers belongs to: what it says replaces what was there, the rest stays.
 """
@@ -41,9 +41,10 @@ from fsapp.records.customer_file import CustomerRow
 from fsapp.records.schema import JsonValue, customer_numbers, customers, notes, tags
 from fsapp.sheets.rows import BadRow
 
-__all__ = ["Written", "import_customers"]
+__all__ = ["Written", "planned", "stage", "write"]
 
 _CHUNK = 1000
+_MEANWHILE = ("somebody else gave one of the numbers to a customer meanwhile: nothing was imported, run it again")
 _ONE = ("name", "vip", "language", "timezone", "email", "company")
 _STAGE = MetaData()
 _rows = Table(
@@ -66,59 +67,79 @@ class Written:
     numbers: int = 0
 
 
-def import_customers(
-    connection: Connection, rows: Iterable[CustomerRow], *, by: str, at: float, bad: Callable[[BadRow], None],
-    go_on: Callable[[], bool], staged: Callable[[int], None] = lambda _count: None,
-) -> Written | None:
-    """Write `rows` (no line twice), within the transaction of `connection`; None when `go_on` says no.
+def stage(
+    connection: Connection, rows: Iterable[CustomerRow], *, bad: Callable[[BadRow], None],
+    staged: Callable[[int], None] = lambda _count: None,
+) -> None:
+    """Put `rows` (no line twice) into tables that go with the connection, and leave out those that are no good.
 
-    `bad` gets every row whose numbers stand in an earlier row or belong to two customers: these are left out, if
-    `go_on`, which is asked once all are known, says so. `staged` hears how many rows are in. CustomersError when
-    somebody else gave one of the numbers away meanwhile; the caller's transaction is then lost.
+    `bad` gets every row whose numbers stand in an earlier row or belong to two customers. `staged` hears how many rows
+    are in. Nothing that others see is written.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = '30min'"))
+    _patient(connection)
     _STAGE.drop_all(connection)
     _STAGE.create_all(connection)
+    _fill(connection, rows, staged)
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE import_rows"))
+        connection.execute(text("ANALYZE import_numbers"))
+    for fault in _twice(connection):
+        bad(fault)
+    _leave_out(connection, _earlier())
+    for fault in _of_two(connection):
+        bad(fault)
+    _leave_out(connection, _owners().group_by(_numbers.c.line).having(
+        func.count(customer_numbers.c.customer_id.distinct()) > 1).with_only_columns(_numbers.c.line))
+    _recognise(connection)
+    for fault in _same(connection):
+        bad(fault)
+    _leave_out(connection, select(_same_customer().c.line))
+
+
+def planned(connection: Connection) -> Written:
+    """What `write` would do with what was staged."""
+    return Written(
+        *(connection.execute(select(func.count()).select_from(_rows).where(condition)).scalar_one()
+          for condition in (_rows.c.known.is_(None), _rows.c.known.is_not(None))),
+        connection.execute(select(func.count()).select_from(_numbers).where(_unknown())).scalar_one())
+
+
+def write(connection: Connection, *, by: str, at: float) -> Written:
+    """Write what was staged on this connection, in its transaction.
+
+    CustomersError when whose the numbers are has changed meanwhile; the transaction is then to be taken back.
+    """
+    _patient(connection)
     try:
-        _stage(connection, rows, staged)
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("ANALYZE import_rows"))
-            connection.execute(text("ANALYZE import_numbers"))
-        for fault in _twice(connection):
-            bad(fault)
-        _leave_out(connection, _earlier())
-        for fault in _of_two(connection):
-            bad(fault)
-        _leave_out(connection, _owners().group_by(_numbers.c.line).having(
-            func.count(customer_numbers.c.customer_id.distinct()) > 1).with_only_columns(_numbers.c.line))
-        _recognise(connection)
-        for fault in _same(connection):
-            bad(fault)
-        _leave_out(connection, select(_same_customer().c.line))
-        if not go_on():
-            return None
-        return _write(connection, by, at)
+        if connection.execute(_changed_since().limit(1)).first() is not None:
+            raise CustomersError(_MEANWHILE)
+        done = planned(connection)
+        _write(connection, by, at)
     except IntegrityError:
-        raise CustomersError("somebody else gave one of the numbers to a customer meanwhile: nothing was imported, "
-                             "run it again") from None
-    finally:
-        if not connection.invalidated and connection.dialect.name == "sqlite":
-            _drop(connection)
+        raise CustomersError(_MEANWHILE) from None
+    return done
 
 
-def _drop(connection: Connection) -> None:
-    """PostgreSQL's go with the connection, or are dropped first thing; SQLite keeps a file for them."""
-    for table in reversed(_STAGE.sorted_tables):
-        connection.execute(text(f"DROP TABLE IF EXISTS temp.{table.name}"))
+def _patient(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = '30min'"))
 
 
-def _stage(connection: Connection, rows: Iterable[CustomerRow], staged: Callable[[int], None]) -> None:
+def _changed_since() -> Any:
+    """Numbers that are somebody else's than they were."""
+    return select(_numbers.c.number).join_from(_numbers, _rows, _rows.c.line == _numbers.c.line).join(
+        customer_numbers, customer_numbers.c.number == _numbers.c.number).where(
+        func.coalesce(_rows.c.known, "") != customer_numbers.c.customer_id)
+
+
+def _fill(connection: Connection, rows: Iterable[CustomerRow], staged: Callable[[int], None]) -> None:
     waiting: Iterator[CustomerRow] = iter(rows)
+    # In order: a row is put where the last one was, instead of anywhere in an index of a million.
+    ids = str(uuid4())[:24]
     count = 0
     while page := list(islice(waiting, _CHUNK)):
         connection.execute(insert(_rows), [
-            {"line": row.line, "id": str(uuid4()), "note_id": str(uuid4()) if row.note else None,
+            {"line": row.line, "id": f"{ids}{row.line:012x}", "note_id": f"{ids}{row.line:012x}" if row.note else None,
              **{name: getattr(row, name) for name in _ONE}, "fields": row.fields or None, "note": row.note,
              "known": None} for row in page])
         connection.execute(insert(_numbers), [
@@ -206,28 +227,27 @@ def _leave_out(connection: Connection, lines: Any) -> None:
         connection.execute(delete(table).where(table.c.line.not_in(there)))
 
 
-def _write(connection: Connection, by: str, at: float) -> Written:
-    new, old = _rows.c.known.is_(None), _rows.c.known.is_not(None)
+def _unknown() -> Any:
+    there = customer_numbers.alias()
+    return ~exists().where(there.c.number == _numbers.c.number)
+
+
+def _write(connection: Connection, by: str, at: float) -> None:
+    new = _rows.c.known.is_(None)
     whose = func.coalesce(_rows.c.known, _rows.c.id)
-    done = Written(*(
-        connection.execute(select(func.count()).select_from(_rows).where(condition)).scalar_one()
-        for condition in (new, old)))
     connection.execute(insert(customers).from_select(
         ["id", *_ONE, "fields", "made_at", "made_by"],
         select(_rows.c.id, *(func.coalesce(_rows.c.vip, 0) if name == "vip" else _rows.c[name] for name in _ONE),
-               _rows.c.fields, literal(at), literal(by)).where(new)))
+               _rows.c.fields, literal(at), literal(by)).where(new).order_by(_rows.c.line)))
     connection.execute(update(customers).where(customers.c.id == _rows.c.known).values(
         changed_at=at, fields=_merged(connection.dialect.name),
         **{name: func.coalesce(_rows.c[name], customers.c[name]) for name in _ONE}))
     last = select(func.coalesce(func.max(customer_numbers.c.place) + 1, 0)).where(
         customer_numbers.c.customer_id == _rows.c.known).correlate(_rows).scalar_subquery()
-    there = customer_numbers.alias()
-    unknown = ~exists().where(there.c.number == _numbers.c.number)
-    done.numbers = connection.execute(select(func.count()).select_from(_numbers).where(unknown)).scalar_one()
     connection.execute(insert(customer_numbers).from_select(
         ["number", "customer_id", "place", "added_at"],
         select(_numbers.c.number, whose, case((new, _numbers.c.place), else_=last + _numbers.c.place), literal(at))
-        .join_from(_numbers, _rows, _rows.c.line == _numbers.c.line).where(unknown)))
+        .join_from(_numbers, _rows, _rows.c.line == _numbers.c.line).where(_unknown()).order_by(_numbers.c.line)))
     tagged = tags.alias()
     connection.execute(insert(tags).from_select(
         ["kind", "subject_id", "tag", "at", "by", "how"],
@@ -240,7 +260,6 @@ def _write(connection: Connection, by: str, at: float) -> Written:
         select(_rows.c.note_id, whose, literal(at), literal(by), _rows.c.note).where(
             _rows.c.note.is_not(None),
             ~exists().where(noted.c.customer_id == whose, noted.c.text == _rows.c.note))))
-    return done
 
 
 def _merged(dialect: str) -> Any:

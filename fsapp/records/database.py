@@ -28,8 +28,8 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
-from fsapp.errors import RecordsUnavailable, SettingsError
-from fsapp.records.database_faults import said
+from fsapp.errors import RecordsBusy, RecordsUnavailable, SettingsError
+from fsapp.records.database_faults import busy, said
 
 __all__ = ["REWRITTEN_BYTES", "WRITE_LOCK", "Database", "engine_of", "shown", "unavailable"]
 
@@ -83,6 +83,14 @@ class Database:
         """
         return self._run(work, write=True)
 
+    def write_after(self, prepare: Callable[[Connection], bool], work: Callable[[Connection], T]) -> T | None:
+        """As `write`, after `prepare` on the same connection, in a transaction for reading; None where that says no.
+
+        For what takes long to look at and little to write: `prepare` puts it into temporary tables, and holds up
+        nobody. What it has seen may have changed by the time of `work`.
+        """
+        return self._run(work, write=True, prepare=prepare)
+
     def settle(self, *, rewrite: bool = False) -> list[str]:
         """Have SQLite's files hold nothing any more of what was removed; what could not be done, a line each.
 
@@ -133,12 +141,20 @@ class Database:
         if self._threads is not None:
             self._threads.kill()
 
-    def _run(self, work: Callable[[Connection], T], *, write: bool, limit_s: float | None = None) -> T:
+    def _run(
+        self, work: Callable[[Connection], T], *, write: bool, limit_s: float | None = None,
+        prepare: Callable[[Connection], bool] | None = None,
+    ) -> T:
         def once() -> tuple[T | None, BaseException | None]:
             # Given back, not raised: a thread of the pool would print it.
             try:
                 with self._engine.connect() as connection:
-                    connection = connection.execution_options(fsapp_write=write)
+                    if prepare is not None:
+                        connection.execution_options(fsapp_write=False)
+                        with connection.begin():
+                            if not prepare(connection):
+                                return None, None
+                    connection.execution_options(fsapp_write=write)
                     with connection.begin():
                         return work(connection), None
             except Exception as error:  # noqa: BLE001
@@ -159,7 +175,8 @@ class Database:
             raise RecordsUnavailable(f"the database {self.where} is too slow: all {self._engine.pool.size()} "
                                      "connections to it wait for answers") from error
         if isinstance(error, DBAPIError) and unavailable(error):
-            raise RecordsUnavailable(said(_first(error), self.where)) from error
+            first = _first(error)
+            raise (RecordsBusy if busy(first) else RecordsUnavailable)(said(first, self.where)) from error
         if error is not None:
             raise error
         return cast(T, result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["said", "words_of"]
+__all__ = ["busy", "said", "words_of"]
 
 # The first that fits.
 _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -15,7 +15,7 @@ _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
     (("readonly", "read-only"), "cannot be written to ({said}): see whose it is and how it is mounted"),
     (("not a database", "malformed"),
      "is no database, or a broken one ({said}): put a saved one in its place, or set FSAPP_DATABASE_URL"),
-    (("locked",), "is held by somebody else ({said}): end what holds it"),
+    (("locked",), "is held by somebody else ({said}): wait until that has ended, as an import does, or end it"),
     (("no such table", "no such column"), "is not what this fsapp expects ({said}): run `fsapp records migrate`"),
     (("starting up", "shutting down", "recovery mode"), "does not answer yet ({said}): wait, or see its log"),
     (("too many clients", "too many connections", "connection slots"),
@@ -28,6 +28,11 @@ _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
     (("fatal:",), "does not let fsapp in ({said}): see FSAPP_DATABASE_URL and the settings of the database"),
     (("",), "does not answer ({said}): start it, or set FSAPP_DATABASE_URL"),
 )
+
+
+def busy(error: DBAPIError) -> bool:
+    """Whether somebody else writes to it, for longer than was waited; all of it is well."""
+    return "is locked" in str(error.orig).lower()
 
 
 def said(error: DBAPIError, where: str) -> str:

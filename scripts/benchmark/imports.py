@@ -37,15 +37,34 @@ def measured(*words: str) -> dict[str, float]:
     return {"seconds": round(time.monotonic() - started, 1), "memory_mb": round(usage.ru_maxrss / 1024)}
 
 
+def recorded_beside(*words: str) -> dict[str, object]:
+    """A command's seconds, and how long batches of 50 events took to be written alone and meanwhile."""
+    from purge import figures, write
+
+    url, ends = os.environ["FSAPP_DATABASE_URL"], time.monotonic() + 20
+    alone = write(url, lambda: time.monotonic() > ends)
+    started = time.monotonic()
+    process = subprocess.Popen([str(FSAPP), *words], stdout=subprocess.DEVNULL)
+    meanwhile = write(url, lambda: process.poll() is not None)
+    if process.returncode:
+        raise click.ClickException(f"fsapp {' '.join(words)} failed")
+    return {"seconds": round(time.monotonic() - started, 1), "alone": figures(alone), "meanwhile": figures(meanwhile)}
+
+
 @click.command()
 @click.option("--count", default=1_000_000, show_default=True, help="How many customers.")
+@click.option("--beside", is_flag=True, help="Only one import, and how long a recorder waits to write meanwhile.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def main(count: int, as_json: bool) -> None:
+def main(count: int, beside: bool, as_json: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ.setdefault("FSAPP_DATABASE_URL", f"sqlite:///{folder}/fsapp.db")
         make(folder / "customers.csv", count)
         measured("records", "migrate")
+        if beside:
+            kept = recorded_beside("customers", "import", "--region", "RS", str(folder / "customers.csv"))
+            click.echo(json.dumps({"customers": count} | kept))
+            return
         found = {
             what: measured("customers", *words) for what, words in {
                 "imported": ("import", "--region", "RS", str(folder / "customers.csv")),

@@ -28,6 +28,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 from postgresql_server import PostgresServer, missing  # noqa: E402
 from records import START, events  # noqa: E402
 
+from fsapp.errors import RecordsBusy  # noqa: E402
 from fsapp.records.database import Database, engine_of  # noqa: E402
 from fsapp.records.keeping import Keeper  # noqa: E402
 from fsapp.records.versions import migrate  # noqa: E402
@@ -81,7 +82,13 @@ def write(url: str, until: Any) -> list[float]:
     while not until():
         started = time.perf_counter()
         place += 1
-        keeper.keep([(f"{place}-{n}", stream.encode(event)) for n, event in enumerate(islice(told, _BATCH))])
+        batch = [(f"{place}-{n}", stream.encode(event)) for n, event in enumerate(islice(told, _BATCH))]
+        while True:
+            try:
+                keeper.keep(batch)
+                break
+            except RecordsBusy:
+                time.sleep(_EVERY_S)
         took.append(time.perf_counter() - started)
         time.sleep(max(0.0, _EVERY_S - took[-1]))
     database.close()
