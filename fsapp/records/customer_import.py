@@ -39,6 +39,7 @@ from fsapp.core.clean import clean_text
 from fsapp.errors import CustomersError
 from fsapp.records.customer_file import CustomerRow
 from fsapp.records.schema import JsonValue, customer_numbers, customers, notes, tags
+from fsapp.records.whose import claim_notes
 from fsapp.sheets.rows import BadRow
 
 __all__ = ["Written", "planned", "stage", "write"]
@@ -115,6 +116,7 @@ def write(connection: Connection, *, by: str, at: float) -> Written:
             raise CustomersError(_MEANWHILE)
         done = planned(connection)
         _write(connection, by, at)
+        claim_notes(connection)
     except IntegrityError:
         raise CustomersError(_MEANWHILE) from None
     return done

@@ -18,6 +18,7 @@ from fsapp.records import schema
 from fsapp.records.notes import add_note, add_tags
 from fsapp.records.numbers_held import numbers_of, taken_off
 from fsapp.records.schema import customer_numbers, customers, tags
+from fsapp.records.whose import claim_notes
 
 __all__ = [
     "CUSTOMER", "Customer", "add_number", "change", "create", "find", "find_many", "get", "merge", "remove_number",
@@ -127,6 +128,7 @@ def add_number(
         with connection.begin_nested():
             connection.execute(table.insert().values(
                 number=number.number, customer_id=id_, kind=number.kind, place=place, added_at=at))
+        claim_notes(connection, number.number)
     except IntegrityError:
         # Somebody else gave it away since we looked, or the customer is gone.
         whose = connection.execute(select(table.c.customer_id).where(table.c.number == number.number)).scalar()

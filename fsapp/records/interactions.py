@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from fsapp.records import schema
 from fsapp.records.notes import add_note, add_tags, notes_of, remove_tag, tags_of
+from fsapp.records.whose import of_customer
 from fsapp.records.writer import lock
 
 __all__ = [
@@ -57,7 +58,9 @@ def find(connection: Connection, wanted: InteractionFilter, limit: int) -> list[
     """Interactions, newest first."""
     table = schema.interactions
     query = select(*(table.c[name] for name in _LISTED))
-    for column in ("number", "customer_id", "agent", "ticket_id", "disposition"):
+    if wanted.customer_id is not None:
+        query = query.where(of_customer(connection, table, wanted.customer_id))
+    for column in ("number", "agent", "ticket_id", "disposition"):
         value = getattr(wanted, column)
         if value is not None:
             query = query.where(table.c[column] == value)

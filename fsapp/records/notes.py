@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fsapp.records import schema
+from fsapp.records.whose import note_of
 
 __all__ = ["Subject", "add_note", "add_tags", "notes_of", "remove_tag", "tags_of"]
 
@@ -20,8 +21,9 @@ def add_note(
     connection: Connection, text: str, by: str, at: float, *, customer: str | None = None,
     interaction: str | None = None, ticket: str | None = None,
 ) -> str:
-    """Write a note down; its id."""
+    """Write a note down; its id. One on an interaction or a ticket is one on its customer as well."""
     id_ = uuid4().hex
+    customer = customer or note_of(connection, interaction, ticket)
     connection.execute(schema.notes.insert(), {
         "id": id_, "customer_id": customer, "interaction_id": interaction, "ticket_id": ticket, "at": at, "by": by,
         "text": text})

@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, or_, select, update
 
 from fsapp.records import schema
+from fsapp.records.whose import of_customer
 
 __all__ = [
     "CLOSED", "OPEN", "NewTicket", "TicketFilter", "assign", "close", "customer_of", "find", "get", "interactions_of",
@@ -70,7 +71,9 @@ def find(connection: Connection, wanted: TicketFilter, limit: int) -> list[Row]:
     """Tickets: the highest priority first, then the one that was opened first; those closed last come after."""
     table = schema.tickets
     query = select(table)
-    for column in ("state", "customer_id", "agent", "group"):
+    if wanted.customer_id is not None:
+        query = query.where(of_customer(connection, table, wanted.customer_id))
+    for column in ("state", "agent", "group"):
         value = getattr(wanted, column)
         if value is not None:
             query = query.where(table.c[column] == value)
@@ -150,10 +153,10 @@ def _change(connection: Connection, ticket: str, state: str, values: Mapping[str
 
 
 def _whose(connection: Connection, number: str | None, customer_id: str | None) -> Any:
-    """A customer's tickets: by any of the numbers, opened before the customer was known by name or after."""
+    """A customer's tickets: by any of the numbers, opened before the customer was known or after."""
     table = schema.tickets
     customer = customer_id or (customer_of(connection, number) if number else None)
     if customer is None:
         return table.c.number == number
-    mine = table.c.customer_id == customer
+    mine = of_customer(connection, table, customer)
     return mine if number is None else or_(mine, (table.c.number == number) & table.c.customer_id.is_(None))
