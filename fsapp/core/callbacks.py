@@ -28,7 +28,7 @@ from fsapp.core.task_life import hours as task_hours
 from fsapp.core.task_life import kept_score, unstuck_at, until
 from fsapp.core.task_making import caller_id
 
-__all__ = ["PER_AGENT", "End", "Plan", "Start", "caller_id_of", "on_the_line", "planned", "variables_of"]
+__all__ = ["PER_AGENT", "End", "Hours", "Plan", "Start", "caller_id_of", "on_the_line", "planned", "variables_of"]
 
 PER_AGENT = 2  # calls that stand in a queue, for each agent there
 
@@ -71,7 +71,7 @@ def planned(
     `resting`: ids of tasks that get no call now, whatever else.
     """
     tasks = {task.id: task for task in due}
-    there, callers, hours = availability(seen), on_the_line(seen, rules), _Hours(rules, switch, now)
+    there, callers, hours = availability(seen), on_the_line(seen, rules), Hours(rules, switch, now)
     kept = _kept(standing.values(), tasks)
     ends = tuple(
         End(one.place, one.task, why) for one in standing.values() if not one.connected
@@ -130,7 +130,7 @@ class _Room:
         self._used[queue] += 1
 
 
-class _Hours:
+class Hours:
     """Which places of this switch call customers at this moment."""
 
     def __init__(self, rules: Rules, switch: str, now: datetime) -> None:
@@ -152,7 +152,7 @@ class _Hours:
         return "" if may_call_at(self.now, task_hours(task, self._rules)) == self.now else "not-now"
 
 
-def _why_not(task: Task | None, hours: _Hours, busy: frozenset[str]) -> str:
+def _why_not(task: Task | None, hours: Hours, busy: frozenset[str]) -> str:
     """Why no call is to stand in line for a task now; empty where one is."""
     if task is None or not task.open:
         return "over"

@@ -18,7 +18,7 @@ _FILES = ("file", "fsapp_recording")
 _IDS = ("call", "carried_call", "task")
 _PERSONAL = frozenset({
     "name", "contact", "customer", "note", "facts", "trace", "values", "file", "files", "text", "subject",
-    "fsapp_contact", "fsapp_customer", "fsapp_recording", "fsapp_values", "fsapp_carry_from", "fields",
+    "fsapp_contact", "fsapp_customer", "fsapp_recording", "fsapp_values", "fsapp_carry_from", "fsapp_about", "fields",
 })
 _OF_STATES = frozenset({"name", "contact", "customer", "file", "files"})
 _FIGURES = ("rights", "sticky")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from fsapp.core.callbacks import End, caller_id_of, on_the_line
-from fsapp.core.dialling import may_call_at, refusal, route_of
+from fsapp.core.callbacks import End, Hours, caller_id_of, on_the_line
+from fsapp.core.dialling import refusal, route_of
 from fsapp.core.floor import Seen
 from fsapp.core.flow_leg import ABOUT, ABOUT_AGENT, FlowLeg, plain_word, written_id
 from fsapp.core.follow_up import SURVEY_CALL
@@ -20,10 +20,10 @@ from fsapp.core.numbers import normalise
 from fsapp.core.placeholder import ASKS, CUSTOMER, TASK
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task
-from fsapp.core.task_life import hours
 
 __all__ = ["NO_FLOW", "FlowCall", "FlowPlan", "planned", "variables_of"]
 
+_AT_ONCE = 100  # refused; the others come next time
 NO_FLOW = "no-such-flow"  # why a task is over whose flow the rules do not know any more
 
 
@@ -57,14 +57,17 @@ def planned(
     ends = tuple(
         End(leg.call, leg.task, why) for leg in legs.values()
         if not leg.answered and (why := _why_end(leg, tasks.get(leg.task))))
+    room, open_hours = rules.dialling.surveys_at_once - len(legs), Hours(rules, switch, now)
+    wanted = [task for task in tasks.values() if task.id not in resting and _wanted(task, open_hours)]
+    if room <= 0 or not wanted:
+        return FlowPlan(end=ends)
     busy = on_the_line(seen, rules) | _kept_places(seen) | {leg.number for leg in legs.values()}
-    room = rules.dialling.surveys_at_once - len(legs)
     started: list[FlowCall] = []
     refused: list[tuple[Task, str]] = []
-    for task in sorted(tasks.values(), key=lambda task: (task.due_at, task.id)):
-        if len(started) >= room:
+    for task in sorted(wanted, key=lambda task: (task.due_at, task.id)):
+        if len(started) >= room or len(refused) >= _AT_ONCE:
             break
-        if task.id in resting or task.call or task.number in busy or not _wanted(task, rules, switch, now):
+        if task.number in busy:
             continue
         number = normalise(task.number, rules.region)
         why = refusal(number, rules.dialling, rules.numbers, rules.lists)
@@ -78,12 +81,11 @@ def planned(
     return FlowPlan(tuple(started), ends, tuple(refused))
 
 
-def _wanted(task: Task, rules: Rules, switch: str, now: datetime) -> bool:
+def _wanted(task: Task, open_hours: Hours) -> bool:
     """Whether this switch is to call for the task at this moment."""
-    place = rules.place(task.place)
     return (
-        task.open and task.due_at <= now < task.expires_at and place is not None and place.home == switch
-        and may_call_at(now, hours(task, rules)) == now)
+        task.open and not task.call and task.due_at <= open_hours.now < task.expires_at
+        and not open_hours.why_not(task))
 
 
 def _why_end(leg: FlowLeg, task: Task | None) -> str:

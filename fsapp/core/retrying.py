@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FURTHEST_S", "MAX_TRIES", "Delivered", "Later", "Never", "Outcome", "pause_s"]
+__all__ = ["FURTHEST_S", "MAX_TRIES", "Delivered", "Later", "Needless", "Never", "Outcome", "pause_s"]
 
 FIRST_S = 10.0
 LONGEST_S = 3600.0
@@ -35,7 +35,13 @@ class Never(NamedTuple):
     why: str
 
 
-Outcome = Delivered | Later | Never
+class Needless(NamedTuple):
+    """It is not done, as it need not be: nobody has to look after it."""
+
+    why: str
+
+
+Outcome = Delivered | Later | Never | Needless
 
 
 def pause_s(tries: int, random: float, after_s: float | None = None) -> float | None:

@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 from sqlalchemy.exc import SQLAlchemyError
 
-from fsapp.core.retrying import Delivered, Later, Outcome, pause_s
+from fsapp.core.retrying import Delivered, Later, Needless, Outcome, pause_s
 from fsapp.errors import RecordsError
 from fsapp.log import get_logger
 from fsapp.metrics import FOLLOWUP_SECONDS, FOLLOWUPS, FOLLOWUPS_OPEN
@@ -122,7 +122,8 @@ class Delivering:
                     self._database.write(
                         lambda connection: outbox.later(connection, entry.id, now + pause, error))
                 else:
-                    self._database.write(lambda connection: outbox.ended(connection, entry.id, now, error))
+                    self._database.write(lambda connection: outbox.ended(
+                        connection, entry.id, now, error, dropped=isinstance(outcome, Needless)))
                 break
             except (RecordsError, SQLAlchemyError) as fault:
                 self.fault = str(fault).partition("\n")[0]
@@ -133,11 +134,14 @@ class Delivering:
         self._tell(entry, outcome, pause, error)
 
     def _tell(self, entry: Entry, outcome: Outcome, pause: float | None, error: str) -> None:
-        became = "done" if isinstance(outcome, Delivered) else "later" if pause is not None else "failed"
+        became = "done" if isinstance(outcome, Delivered) else "later" if pause is not None else (
+            "dropped" if isinstance(outcome, Needless) else "failed")
         FOLLOWUPS.labels(entry.target.kind, became).inc()
         about = {"kind": entry.target.kind, "target": entry.target.name, "id": entry.id, "tries": entry.tries}
         if became == "done":
             _log.info("followup_done", **about)
+        elif became == "dropped":
+            _log.info("followup_dropped", why=error, **about)
         else:
             _log.warning(f"followup_{became}", error=error, **about)
 

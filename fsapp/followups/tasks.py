@@ -12,7 +12,7 @@ from fsapp.core import task_life
 from fsapp.core.clean import clean_number
 from fsapp.core.dialling import refusal
 from fsapp.core.numbers import normalise
-from fsapp.core.retrying import Delivered, Later, Never, Outcome
+from fsapp.core.retrying import Delivered, Later, Needless, Never, Outcome
 from fsapp.core.rules import Rules
 from fsapp.core.task import TaskKind
 from fsapp.core.task_making import new_task
@@ -37,17 +37,18 @@ class TaskMaker:
     ) -> Outcome:
         """Make the task that `following.task_wanted` describes, or `survey_wanted`. Never for a number not dialled.
 
+        A survey of such a number, or of one that is called often enough, is Needless.
         `made_at`: when that was decided, the same at each try.
         """
-        place = rules.place(wanted["place"])
+        place, flow = rules.place(wanted["place"]), wanted.get("flow", "")
+        refused = Needless if flow else Never
         if place is None:
             return Never(f"the rules have no stage or line {wanted['place']} any more")
         number = normalise(clean_number(wanted["number"]), rules.region)
         why = refusal(number, rules.dialling, rules.numbers, rules.lists)
         if why is not None or number.e164 is None:
-            return Never(f"the number is not dialled: {why.value if why else 'nonsense'}")
+            return refused(f"the number is not dialled: {why.value if why else 'nonsense'}")
         due_at = max(datetime.fromtimestamp(wanted["due_at"], UTC), now)
-        flow = wanted.get("flow", "")
         if flow and flow not in rules.flows:
             return Never(f"the rules have no flow {flow} any more")
         new = new_task(
@@ -60,9 +61,9 @@ class TaskMaker:
             a_day = rules.dialling.callbacks_a_day
             task = self._tasks.change(new.number, lambda known: task_life.made(known, new, a_day)).task
             if task is None:
-                return Never(f"the number has been called back {a_day} times within 24 hours, or is to be")
+                return refused(f"the number has been called back {a_day} times within 24 hours, or is to be")
             if task.id != new.id:
-                return Delivered(f"{task.id}, which is to ask the same")
+                return refused(f"the customer is to be asked the same anyway, by task {task.id}")
             # Told at each try, as whoever was killed here had not told it yet: the event's id is the same.
             stream.add(self._client, [stream.encode(event) for event in task_life.made((), new).events])
         except StateError as error:

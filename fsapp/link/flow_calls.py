@@ -163,8 +163,6 @@ class FlowCalls:
                 self._killed.add(end.place)
         for start in plan.start:
             self._start(start, rules)
-        if plan.start or plan.refused:
-            self._read_at = 0.0
 
     def _read(self, now: datetime) -> None:
         """The tasks that are due, and those that calls live for; rarely where there are very many."""
@@ -217,7 +215,6 @@ class FlowCalls:
         while self._over and rules is not None:
             self._end(self._over[0], rules)
             self._killed.discard(self._over.popleft().call)
-            self._read_at = 0.0
 
     def _end(self, one: FlowLeg, rules: Rules) -> None:
         found = try_of(one, datetime.now(UTC), killed=one.call in self._killed)
@@ -237,6 +234,8 @@ class FlowCalls:
 
     def _change(self, number: str, change: Callable[[Sequence[Task]], Changed]) -> Changed:
         changed = self._tasks.change(number, change)
+        new = {task.id: task for task in changed.tasks}
+        self._due = [new.get(task.id, task) if task.number == number else task for task in self._due]
         for event in changed.events:
             self._tell(event)
         return changed

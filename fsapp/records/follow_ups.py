@@ -207,7 +207,9 @@ def _outgoing(one: Finished, action: Action, rules: Rules, now: float, timezone:
         assert action.rule.task is not None
         payload = task_wanted(one, action.rule.task, rules, timezone)
     if isinstance(payload, Unfit):
-        return {"state": FAILED, "target": action.target, "error": str(payload)}
+        # Of a survey nobody has to look after that: callers without a number cannot be asked.
+        state = DROPPED if action.kind is Kind.SURVEY else FAILED
+        return {"state": state, "target": action.target, "error": str(payload)}
     return {"state": WAITING, "target": action.target, "payload": payload, "next_at": now}
 
 

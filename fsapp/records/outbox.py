@@ -91,10 +91,10 @@ def _reached(now: float) -> ColumnElement[bool]:
     return or_(next_at <= now, next_at > now + FURTHEST_S)
 
 
-def ended(connection: Connection, id_: str, now: float, error: str = "") -> None:
-    """It is done, or with an error given up; unless it was dropped meanwhile."""
-    _waiting(connection, id_, state=FAILED if error else DONE, ended_at=now, error=error[:MAX_ERROR] or None,
-             next_at=None)
+def ended(connection: Connection, id_: str, now: float, error: str = "", *, dropped: bool = False) -> None:
+    """It is done, or with an error given up (`dropped`: as it need not be done); unless it was dropped meanwhile."""
+    _waiting(connection, id_, state=DROPPED if dropped else FAILED if error else DONE, ended_at=now,
+             error=error[:MAX_ERROR] or None, next_at=None)
 
 
 def later(connection: Connection, id_: str, at: float, error: str) -> None:

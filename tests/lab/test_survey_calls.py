@@ -262,6 +262,20 @@ def test_a_flow_goes_on_with_another_serve_and_the_task_with_another_link(
     assert centre.dialled == [CUSTOMER[1:]]
 
 
+def test_another_link_takes_over_a_phone_that_rings(surveying: Callable[..., Surveying]) -> None:
+    centre = surveying()
+    centre.customer = Reaction("USER_BUSY", after_s=25)
+    centre.ask_how()
+    until(lambda: centre.dialled, "it rings")
+    centre.link.stop()
+    centre.start_link()
+    [leg] = centre.switch.channels.values()
+    task = centre.tried()
+    assert [(one.id, one.outcome) for one in task.tries] == [(leg.uuid, TryOutcome.BUSY)]
+    assert (task.tries_left, centre.dialled) == (1, [CUSTOMER[1:]])
+    assert [one["result"] for one in centre.told("attempt")] == ["busy"]
+
+
 def test_a_call_that_ended_unheard_counts(surveying: Callable[..., Surveying]) -> None:
     centre = surveying()
     centre.customer = Reaction(after_s=3600)

@@ -20,7 +20,7 @@ from small_servers import HttpServer, MailServer, certificate
 from sqlalchemy import select, update
 
 from fsapp.core.flow.actions import Failed
-from fsapp.core.retrying import FIRST_S, LONGEST_S, MAX_TRIES, Delivered, Later, Never, Outcome, pause_s
+from fsapp.core.retrying import FIRST_S, LONGEST_S, MAX_TRIES, Delivered, Later, Needless, Never, Outcome, pause_s
 from fsapp.core.rules import Rules
 from fsapp.followups.delivering import AT_ONCE, Delivering
 from fsapp.followups.mail import Mailer, server_of
@@ -457,6 +457,39 @@ def test_who_calls_again_and_again_is_not_called_as_often(redis_client: Any) -> 
     assert made[5] == Never("the number has been called back 5 times within 24 hours, or is to be")
     assert len(Tasks(redis_client).of(NUMBER)) == 5
     assert _task(_rules(), redis_client, "0" * 32) == Delivered("0" * 12), "one that was made is there"
+
+
+HOW = {"flow": rules_with()["flow"] | {
+    "how": {"line": "helpdesk", "start": "end", "block": {"end": {"kind": "hangup"}}}}}
+SURVEY = {"flow": "how", "about": "u1", "about_agent": "1004", "agent": None, "note": ""}
+
+
+def test_a_survey_is_made_once_and_asks_nobody_twice(redis_client: Any) -> None:
+    rules = _rules(**HOW)
+    assert [_task(rules, redis_client, **SURVEY) for _ in range(2)] == [Delivered("f" * 12)] * 2
+    [task] = Tasks(redis_client).of(NUMBER)
+    assert (task.kind.value, task.flow, task.about, task.about_agent, task.agent, task.group) == (
+        "survey", "how", "u1", "1004", None, None)
+    assert (task.caller_id, task.made_by, task.tries_left) == ("+381115550300", "rule all", 3)
+    again = _task(rules, redis_client, "e" * 32, **SURVEY)
+    assert again == Needless(f"the customer is to be asked the same anyway, by task {task.id}")
+    events = [event for _place, event in stream.read(redis_client, stream.BEGINNING)]
+    assert {(event["task"], event["flow"], event["about"]) for event in events} == {(task.id, "how", "u1")}
+
+
+def test_a_survey_that_cannot_be_made_is_dropped(database: Database, redis_client: Any, running: Any) -> None:
+    for change in ({"number": "+381900123456"}, {"number": "+12025550123"}, {"number": HOSTILE}):
+        assert isinstance(_task(_rules(**HOW), redis_client, **{**SURVEY, **change}), Needless)
+    # What its author would want to know of has failed.
+    assert _task(_rules(), redis_client, **SURVEY) == Never("the rules have no flow how any more")
+    assert isinstance(_task(_rules(**HOW), redis_client, **{**SURVEY, "place": "gone"}), Never)
+    interaction(database)
+    _waiting(database, "s1", "how", "survey", payload={
+        "number": "+381900123456", "place": "helpdesk", "due_at": 1.0, **SURVEY})
+    running(_sending(_rules(**HOW), redis_client))
+    _until(lambda: _row(database, "s1")["state"] != "waiting", "it is looked at")
+    assert (_row(database, "s1")["state"], _row(database, "s1")["error"]) == (
+        "dropped", "the number is not dialled: premium")
 
 
 def test_while_redis_is_away_a_task_waits(own_redis: Any) -> None:

@@ -160,6 +160,27 @@ def test_what_could_never_be_done_says_why(database: Database) -> None:
     assert errors["email"][0] == "failed" and "nobody to write to" in errors["email"][1]
 
 
+def test_a_survey_follows_from_whom_can_be_asked_and_from_no_survey(database: Database) -> None:
+    how = rules_with()["flow"] | {"how": {"line": "helpdesk", "start": "end", "block": {"end": {"kind": "hangup"}}}}
+    rules = Rules.from_document(rules_with(
+        after=[{"name": "how", "survey": "how", "survey_due_s": 60}, {"name": "all", "tags": ["called"]}], flow=how))
+    interaction(database, name="Vera")
+    interaction(database, "anonymous", number=None)
+    interaction(database, "of-no-place", line=None)
+    interaction(database, "survey", direction="outbound", reason="survey", outcome="flow", agent=None)
+    interaction(database, "callback", direction="outbound", call_class="callback", task_id="t1")
+    _look(database, rules)
+    rows = {row["interaction_id"]: row for row in _all(database, schema.followups) if row["kind"] == "survey"}
+    assert {id_: (row["state"], row["target"], row["error"]) for id_, row in rows.items()} == {
+        "u1": ("waiting", "how", None), "callback": ("waiting", "how", None),
+        "anonymous": ("dropped", "how", "there is no number to call"),
+        "of-no-place": ("dropped", "how", "there is no stage or line '' to call for")}
+    assert rows["u1"]["payload"] == {
+        "number": NUMBER, "place": "helpdesk", "due_at": 1_000_120.0, "called": None, "name": "Vera", "language": "",
+        "flow": "how", "about": "u1", "about_agent": "1004"}
+    assert _look(database, rules).interactions == 0
+
+
 @pytest.mark.parametrize("email", [HOSTILE, "a@b", "x@example.com\nBcc: y@example.com", "x@example.com, y@example.com",
                                    "<x@example.com>", "a" * 300 + "@example.com"])
 def test_hostile_text_goes_nowhere_but_where_it_is_text(database: Database, email: str) -> None:

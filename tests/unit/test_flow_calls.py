@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fsapp.core.after_rules import after_rules_from
 from fsapp.core.cdr import events_of
+from fsapp.core.erased import scrub
 from fsapp.core.floor import Seen, SeenCall
 from fsapp.core.floor_events import FloorEvent
 from fsapp.core.floor_facts import is_callers
@@ -247,6 +248,12 @@ def test_a_customer_is_asked_the_same_once() -> None:
     assert made(over, again, 5).task == again
     # Each of them is one of the callbacks of a day.
     assert made(over, again, 1).task is None
+
+
+def test_what_is_told_late_of_who_was_erased_has_no_word_of_a_sender() -> None:
+    """An id of another channel is the sender's, and may have the number in it."""
+    event = {"type": "call_hung_up", "variables": {"fsapp_about": "hex-30363431", "fsapp_asks": "how"}}
+    assert scrub(event, lambda number: True)["variables"] == {"fsapp_asks": "how"}
 
 
 def test_a_visit_takes_it_for_the_customers_call() -> None:
