@@ -50,7 +50,7 @@ __all__ = ["LinkProcess"]
 _PATIENT_S = 2.0  # nobody on the line waits for what the link asks Redis
 _AGAIN_S = 0.5
 _STOP_S = 1.0
-_SETTLE_S = 1.0
+_SETTLE_S = 5.0    # half of what the lease lasts
 _OF_DRAIN = 0.9  # the process has to end within drain_s
 _log = get_logger("link")
 
@@ -223,8 +223,9 @@ class LinkProcess:
 
     def _settle(self) -> None:
         """Until what follows from the facts told so far is written, and they are."""
+        until = time.monotonic() + _SETTLE_S
         for part in (self._talks, self._task_keeping, self._events):
-            part.settle(_SETTLE_S)
+            part.settle(max(0.0, until - time.monotonic()))
 
     def _tell(self, fact: dict[str, Any]) -> None:
         self._hand_over(fact)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -165,7 +165,7 @@ class Watch:
         self._recent.clear()
         link.subscribe(*WANTED)
         self._link = link
-        self._sync(link, "connected")
+        self._sync(link, "connected", gap=True)
         self.ask_for_sync("settled", _CORE_S)
         heard = time.monotonic()
         while not self._stopping.is_set():
@@ -174,7 +174,7 @@ class Watch:
                 # What came before is no guide to what is so now.
                 self._dropped = link.dropped
                 self._recent.clear()
-                self._sync(link, "dropped")
+                self._sync(link, "dropped", gap=True)
                 self.ask_for_sync("settled", _CORE_S)
             elif now >= self._next_sync:
                 self._sync(link, self._reason)
@@ -245,24 +245,35 @@ class Watch:
         self._recent = deque(one for one in self._recent if one[1].kind != "phone-registered")
         self.ask_for_sync("phones", _CORE_S)
 
-    def _sync(self, link: Link, reason: str) -> None:
-        """Read everything; what the events since then say comes on top, since tables may be behind them."""
+    def _sync(self, link: Link, reason: str, *, gap: bool = False) -> None:
+        """Read everything; what the events since then say comes on top, since tables may be behind them.
+
+        `gap`: what is known is of before one. No event is put into that: it would be told of who was there then.
+        """
         synced, self._synced = self._synced, Event()
         self._next_sync, self._reason = time.monotonic() + self._sync_s, "time"
         started = time.monotonic()
         fresh = self._describe(link, carried(self.seen, read_seen(link, self._gone)))
         LINK_SYNC_SECONDS.observe(time.monotonic() - started)
         self._stopping.wait(_SETTLE_S)
+        held: list[Message] = []
         while messages := link.ready_events(_AT_ONCE):
-            self._take(messages)
+            if gap:
+                held += messages
+            else:
+                self._take(messages)
         fresh = carried(self.seen, self._with_recent(fresh))
         at = datetime.now(UTC)
         if fresh.core_uuid != self.seen.core_uuid and self.seen.core_uuid:
             _log.warning("switch_restarted", was=self.seen.core_uuid, now=fresh.core_uuid)
+        better = _ids_of_facts(fresh, held)
         for fact in recovered(self.seen, fresh, at):
-            self._tell(fact)
+            if fact["id"] not in better:
+                self._tell(fact)
         self.seen, self.synced_at = fresh, at
         self._picture.whole(self.seen, at)
+        if held:
+            self._take(held)
         if not self.up:
             self.gap_from = self.gap_from or self._known_at
         self._confirmed(at)
@@ -308,3 +319,14 @@ class Watch:
     def _count(self) -> None:
         for part in ("agents", "queues", "members", "calls"):
             FLOOR.labels(part).set(len(getattr(self.seen, part)))
+
+
+def _ids_of_facts(seen: Seen, messages: Sequence[Message]) -> set[str]:
+    """Which facts the events will tell, put into the floor one after the other."""
+    found: set[str] = set()
+    for event in map(event_from, messages):
+        if event is not None:
+            changes = apply(seen, event)
+            seen = changed(seen, changes)
+            found.update(fact["id"] for fact in changes.facts)
+    return found

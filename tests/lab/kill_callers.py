@@ -49,12 +49,12 @@ def rules() -> dict[str, Any]:
 class Callers:
     """They call `per_s` a second until `stop`; when many are on the line some hang up, whatever goes on with them.
 
-    `answers`: the keys that were pressed when a flow asked for a mark, by call.
+    `answers`: the keys that were pressed when a flow asked for a mark, and when, by call.
     """
 
     def __init__(self, switch: Switch, per_s: float, chance: random.Random) -> None:
         self.by_uuid: dict[str, Channel] = {}
-        self.answers: dict[str, list[str]] = {}
+        self.answers: dict[str, list[tuple[str, float]]] = {}
         self._at: dict[str, set[str]] = {}
         self._switch = switch
         self._per_s = per_s
@@ -109,7 +109,7 @@ class Callers:
                 pressed = {**pressed, block: now}
                 key = self._chance.choice(_KEYS[block])
                 if block == "rate":
-                    self.answers.setdefault(call.uuid, []).append(key)
+                    self.answers.setdefault(call.uuid, []).append((key, now))
                 call.press(key)
             elif block == "mail" and call.recordings.running:
                 gevent.sleep(self._chance.uniform(*_MAIL_S))
