@@ -50,7 +50,7 @@ __all__ = ["LinkProcess"]
 _PATIENT_S = 2.0  # nobody on the line waits for what the link asks Redis
 _AGAIN_S = 0.5
 _STOP_S = 1.0
-_SETTLE_S = 5.0    # half of what the lease lasts
+_SETTLE_S = 1.0
 _OF_DRAIN = 0.9  # the process has to end within drain_s
 _log = get_logger("link")
 
@@ -221,11 +221,9 @@ class LinkProcess:
         if self.watch is not None:
             self.watch.ask_for_sync("rules")
 
-    def _settle(self) -> None:
-        """Until what follows from the facts told so far is written, and they are."""
-        until = time.monotonic() + _SETTLE_S
-        for part in (self._talks, self._task_keeping, self._events):
-            part.settle(max(0.0, until - time.monotonic()))
+    def _settle(self) -> bool:
+        """Wait until what follows from the facts told so far is written, and they are; whether all that is so."""
+        return all(part.settle(_SETTLE_S) for part in (self._talks, self._task_keeping, self._events))
 
     def _tell(self, fact: dict[str, Any]) -> None:
         self._hand_over(fact)

@@ -22,7 +22,6 @@ __all__ = ["Backlog", "Stays"]
 
 _AGAIN_S = 0.5
 _IDLE_S = 60.0
-_LONG_S = 60.0
 _MOST = 10_000
 _CARRIED = (
     "number", "class", "decision", "campaign", "stage", "line", "contact", "direction", "called", "language", "task",
@@ -72,7 +71,6 @@ class Backlog:
         self._take = take
         self._rules = rules
         self._facts: deque[dict[str, Any]] = deque()
-        self._held_since = 0.0
         self._wake = Event()
         self._put = 0
         self._stepped = Event()
@@ -89,12 +87,11 @@ class Backlog:
         self._wake.set()
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until all that was put before is done with; whether it is. For what is held for long nobody waits."""
-        if self._stopping.is_set() or (self.fault and time.monotonic() - self._held_since > _LONG_S):
-            return False
+        """Wait until all that was put before is done with; whether it is."""
         put, deadline = self._put, time.monotonic() + timeout_s
         while self._put - len(self._facts) < put:
-            if not self._stepped.wait(max(0.0, deadline - time.monotonic())):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._stopping.is_set() or not self._stepped.wait(left):
                 return False
         return True
 
@@ -133,7 +130,6 @@ class Backlog:
         except StateError as error:
             if not self.fault:
                 _log.error("facts_held", of=self._name, error=str(error), meanwhile="they are kept until Redis is back")
-                self._held_since = time.monotonic()
             self.fault = str(error)
             return False
         except Exception:  # noqa: BLE001  one fact that nobody foresaw must not hold up the others

@@ -29,24 +29,26 @@ __all__ = ["KeptFloor"]
 _AGAIN_S = 0.5
 _IDLE_S = 1.0
 _STOP_S = 3.0
+_UNTOLD_S = 30.0  # so long a picture waits for facts that cannot be written, no longer
 _log = get_logger("link")
 
 
 class KeptFloor:
     """A Picture. `lost` is called with what to say when another process has taken the lease.
 
-    `told` waits, for a while at most, until the facts that were told so far are written.
+    `told` waits, for a while at most, until the facts that were told so far are written, and says whether they are.
     """
 
     def __init__(
         self, writer: FloorWriter, lease: Lease, lost: Callable[[StateRefused], None],
-        told: Callable[[], object] = lambda: None,
+        told: Callable[[], bool] = lambda: True,
     ) -> None:
         self.fault = ""
         self._writer = writer
         self._lease = lease
         self._lost = lost
         self._told = told
+        self._untold_since: float | None = None
         self._seen: Seen | None = None
         self._up = False
         self._synced_at = self._heard_at = datetime.now(UTC)
@@ -128,17 +130,20 @@ class KeptFloor:
     def _write(self) -> None:
         if self._seen is None:
             return
-        changes, heard, seen, synced_at = self._pending, self._heard, self._seen, self._synced_at
-        self._pending, self._heard = NOTHING, False
+        whole, changes, heard = self._whole, self._pending, self._heard
+        seen, synced_at, heard_at = self._seen, self._synced_at, self._heard_at
+        self._whole, self._pending, self._heard = False, NOTHING, False
+        if (whole or changes != NOTHING) and not self._all_told():
+            # Later, with what has come meanwhile. Whether Redis is there at all, renewing the lease says.
+            self._whole, self._pending, self._heard = self._whole or whole, changes | self._pending, True
+            self._renewed = float("-inf")
+            self._write_available()
+            self._wake.set()
+            return
         ours = True
-        if self._whole:
-            self._whole = False
-            self._told()
+        if whole:
             ours = self._writer.whole(seen, synced_at)
         elif heard:
-            heard_at = self._heard_at
-            if changes != NOTHING:
-                self._told()
             ours = self._writer.change(changes, heard_at)
         if self._down and ours:
             self._down = False
@@ -149,6 +154,15 @@ class KeptFloor:
             # Run out while Redis or this process stood still: taken again if nobody else has it.
             self._whole, self._renewed = True, 0.0
             self._wake.set()
+
+    def _all_told(self) -> bool:
+        """Whether the picture may be written."""
+        if self._told():
+            self._untold_since = None
+            return True
+        now = time.monotonic()
+        self._untold_since = now if self._untold_since is None else self._untold_since
+        return now - self._untold_since > _UNTOLD_S
 
     def _write_available(self) -> None:
         """Again before it runs out; not while the switch is away: then nobody knows."""

@@ -145,6 +145,7 @@ class EventWriter:
         self._probe_s = probe_s
         self._queue: deque[bytes] = deque()
         self._up = True
+        self._flushing = False
         self._written = Event()
         self._wake = Event()
         self._stopping = Event()
@@ -172,6 +173,8 @@ class EventWriter:
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until Redis has all that was handed over before; whether it has."""
+        if not self._queue and not self._flushing:
+            return True
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
             written = self._written
@@ -204,8 +207,10 @@ class EventWriter:
                 self._stopping.wait(self._probe_s)
             self._wake.clear()
             written, self._written = self._written, Event()
+            self._flushing = True
             while self._queue and self._flush():
                 pass
+            self._flushing = False
             written.set()
 
     def _flush(self) -> bool:

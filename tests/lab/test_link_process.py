@@ -105,6 +105,9 @@ class Floor:
     def seen(self) -> Seen:
         return read_floor(self.client, "main").seen
 
+    def up(self, switch: str) -> bool:
+        return read_floor(self.client, switch).up
+
     def same(self) -> bool:
         return comparable(self.seen()) == comparable(truth(self.switch))
 
@@ -173,7 +176,7 @@ def start_link() -> Iterator[Callable[..., LinkProcess]]:
         made.append(process)
         process.start()
         if wait:
-            until(lambda: process.watch.up, "the link is up")
+            until(lambda: process.watch.up and floor.up(settings.switch_name), "the link is up, and all know it")
         return process
 
     yield start

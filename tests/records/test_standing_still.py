@@ -213,6 +213,39 @@ def test_what_is_to_follow_follows_once(
 
 
 @pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
+def test_a_pop_without_a_redis_that_hangs(own_redis: Any, database_url: str, tmp_path: Path) -> None:
+    """What the memory has is shown when asked for; the pops of calls come when Redis is back, and none is lost."""
+    redis = own_redis()
+    client = redis.connect()
+    process = start_web(database_url, redis, tmp_path)
+    asker = Asker(process, make_token(process, "admin"))
+    asker.ask("POST", "/customers", {"name": "Vera", "numbers": [NUMBER]})
+    page = Page(asker, "1004")
+
+    def offer(member: str) -> None:
+        stream.add(client, [stream.encode({
+            "type": "agent_offered", "id": f"o-{member}", "at": time.time(), "member": member, "agent": "1004",
+            "number": NUMBER, "queue": "helpdesk@fsapp", "call": f"c-{member}"})])
+
+    offer("m1")
+    assert page.next()[2]["pop"]["name"] == "Vera"
+    redis.stand_still()
+    found = asker.ask("GET", "/pop?number=0601234567")
+    assert (found.status, found.json["name"]) == (200, "Vera")
+    assert ["does not answer" in fault for fault in found.json["faults"]] == [True]
+    until(lambda: any("no pops" in fault for fault in asked(process)), "its health says so")
+    redis.go_on()
+    offer("m2")
+    shown = page.next()[2]
+    assert (shown["offer"]["member"], shown["pop"]["name"], shown["pop"]["faults"]) == ("m2", "Vera", [])
+    until(lambda: asked(process) == [], "all is well")
+    page.close()
+    asker.close()
+    process.stop()
+    client.close()
+
+
+@pytest.mark.parametrize("empty_database", ["sqlite"], indirect=True)
 def test_a_redis_that_hangs(own_redis: Any, database_url: str) -> None:
     """The recorder says so, and goes on where it was."""
     redis = own_redis()
