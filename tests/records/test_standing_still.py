@@ -120,7 +120,8 @@ def test_who_waits_for_a_connection_is_told_so(server: PostgresServer, url: str,
 def test_the_recorder_loses_and_doubles_nothing(
     server: PostgresServer, url: str, redis_server: Any, redis_client: Any, monkeypatch: Any,
 ) -> None:
-    monkeypatch.setattr(module.Database.__init__, "__kwdefaults__", {"threads": 4, "statement_s": 1})
+    defaults = module.Database.__init__.__kwdefaults__
+    monkeypatch.setattr(module.Database.__init__, "__kwdefaults__", {**defaults, "statement_s": 1})
     process = RecorderProcess(redis_server.settings.model_copy(update={
         "database_url": url, "recorder_http": "127.0.0.1:0"}))
     process.start()
