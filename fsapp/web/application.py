@@ -21,6 +21,7 @@ ROUTES: tuple[Blueprint, ...] = (customers, timeline, interactions, popping, aft
 
 def make(parts: Parts) -> Flask:
     app = Flask("fsapp.web", static_folder=None)
+    app.url_map.merge_slashes = False  # an id that is empty is none, and no reason to go elsewhere
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.extensions[NAME] = parts

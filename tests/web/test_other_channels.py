@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import quote
 
 import gevent
 import pytest
@@ -31,6 +32,15 @@ def test_an_email_is_kept_once(admin: Asker, vera: str) -> None:
         "id": "email:<17@mail.example.com>", "channel": "email", "customer_id": vera, "subject": "Invoice",
         "agent": "1004", "started_at": "2026-05-01T07:58:00+00:00"}
     assert first.json["fields"] == {"text": "Where\nis it?", "email": "VERA@example.com"}
+
+
+@pytest.mark.parametrize("id_", ["https://chat.example.com/a//b/?x=1#y", "../../etc/passwd", "/", "%2F", "a/tags/b"])
+def test_any_id_of_a_sender_is_found_again(admin: Asker, vera: str, id_: str) -> None:
+    made = admin.ask("POST", "/interactions", {"channel": "chat", "id": id_, "customer": vera})
+    whole = quote(f"chat:{id_}", safe="")
+    found = admin.ask("GET", f"/interactions/{whole}")
+    assert (made.status, found.status, found.json["id"]) == (201, 200, f"chat:{id_}")
+    assert admin.ask("POST", f"/interactions/{whole}/tags", {"tag": "renewal"}).json == {"tags": ["renewal"]}
 
 
 def test_told_many_times_at_once_it_is_kept_once(admin: Asker, web: WebProcess) -> None:

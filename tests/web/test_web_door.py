@@ -98,7 +98,8 @@ def test_a_body_that_is_something_else(admin: Asker) -> None:
 
 
 def test_what_is_not_there_and_what_cannot_be_done_there(admin: Asker) -> None:
-    assert admin.ask("GET", "/nothing").error == "not-found"
+    for path in ("/nothing", "/customers//timeline", "//customers"):
+        assert admin.ask("GET", path).error == "not-found"
     said = admin.ask("DELETE", "/customers")
     assert (said.status, said.error) == (405, "wrong-method")
     assert "POST" in said.headers["Allow"]
