@@ -62,8 +62,8 @@ class PopReader:
             record = self._try(lambda: self._database.read(
                 lambda connection: read_pop(connection, number, contact, call), limit_s=_LIMIT_S), faults) or _NOTHING
         if whose is not None:
-            entries = self._try(lambda: self._contacts.get(whose), faults) or {}
-            known = self._try(lambda: self._customers.get(whose), faults)
+            entries, known = self._try(
+                lambda: (self._contacts.get(whose), self._customers.get(whose)), faults) or ({}, None)
             sticky = known.sticky if known else None
         POP_READ_SECONDS.observe(time.perf_counter() - started)
         form = _form(contact, entries, record.contact)

@@ -22,6 +22,7 @@ from fsapp.errors import StateError
 from fsapp.log import get_logger
 from fsapp.metrics import POP_STREAMS
 from fsapp.spawn import spawn
+from fsapp.state.connection import redis_faults
 from fsapp.state.stream import tail
 
 __all__ = ["Became", "Follower", "Offer", "Pops", "Stopped"]
@@ -154,9 +155,11 @@ class Pops:
     def _run(self) -> None:
         while True:
             try:
+                with redis_faults(self._client):
+                    self._client.ping()
+                self._fault = ""  # it answers again, though nothing may happen for hours
                 for place, event in tail(self._client, self._place):
                     self._place = place
-                    self._fault = ""
                     self._take(place, event)
             except StateError as error:
                 self._failed(error)

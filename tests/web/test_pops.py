@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 import pytest
 import redis
+import urllib3
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 from sqlalchemy import select
@@ -313,6 +314,30 @@ def test_no_crm_is_asked_where_none_is_named(admin: Asker) -> None:
 def test_what_cannot_be_shown(admin: Asker, path: str, status: int, code: str) -> None:
     said = admin.ask("GET", path)
     assert (said.status, said.error) == (status, code)
+
+
+def test_redis_that_is_back_is_no_fault_though_nothing_happens(
+    database_url: str, own_redis: Callable[..., Any], tmp_path: Path,
+) -> None:
+    server = own_redis()
+    process = start_web(database_url, server, tmp_path)
+
+    def healthy() -> bool:
+        with urllib3.PoolManager(retries=False) as pool:
+            said = pool.request("GET", "http://{}:{}/healthz".format(*process.health.address), timeout=20)
+        return bool(said.json()["healthy"])
+
+    def until(wanted: bool) -> None:
+        with gevent.Timeout(30, AssertionError(f"it never says healthy: {wanted}")):
+            while healthy() is not wanted:
+                gevent.sleep(0.05)
+
+    until(True)
+    server.stop()
+    until(False)
+    server.start()
+    until(True)
+    process.stop()
 
 
 @pytest.mark.parametrize("last", ["0", "x", "-1", "9" * 40, "1-1; DROP", "99999999999999-0"])
