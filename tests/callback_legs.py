@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.core.placeholder import side_of
 from fsapp.telephony.esl import Message
 from fsapp.telephony.floor_events import event_from

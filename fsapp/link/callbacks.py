@@ -22,7 +22,7 @@ from gevent.event import Event
 from fsapp.core import task_life
 from fsapp.core.callbacks import Start, planned, variables_of
 from fsapp.core.floor import MemberState, Seen
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.core.placeholder import Side, Standing, heard, side_of, try_of
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task

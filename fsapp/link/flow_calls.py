@@ -20,7 +20,7 @@ from gevent.event import Event
 
 from fsapp.core import task_life
 from fsapp.core.floor import Seen
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.core.flow_dialling import FlowCall, planned, variables_of
 from fsapp.core.flow_leg import FlowLeg, counts, heard, try_of
 from fsapp.core.placeholder import Side, side_of

@@ -16,7 +16,7 @@ from gevent.event import Event
 
 from fsapp.core.availability import Availability, availability
 from fsapp.core.floor import Seen
-from fsapp.core.floor_events import NOTHING, Changes
+from fsapp.core.floor_change import NOTHING, Changes
 from fsapp.errors import StateError, StateRefused
 from fsapp.log import get_logger
 from fsapp.spawn import spawn

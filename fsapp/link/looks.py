@@ -5,7 +5,7 @@ from __future__ import annotations
 from gevent.event import Event
 
 from fsapp.core.floor import Seen
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.errors import StateError, SwitchError
 from fsapp.link.watch import Watch
 from fsapp.log import get_logger

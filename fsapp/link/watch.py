@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from gevent.event import Event
 
 from fsapp.core.floor import Seen
-from fsapp.core.floor_events import NOTHING, Changes, FloorEvent, apply, carried, changed
+from fsapp.core.floor_change import NOTHING, Changes, FloorEvent, changed
+from fsapp.core.floor_events import apply, carried
 from fsapp.core.floor_facts import is_callers, recovered
 from fsapp.core.placeholder import is_placeholders
 from fsapp.errors import ProtocolError, SwitchError, SwitchRefused, SwitchUnavailable

@@ -17,7 +17,7 @@ from redis import Redis
 
 from fsapp.core.availability import Availability
 from fsapp.core.floor import Floor, RememberedStatus, Seen, SeenAgent, SeenCall, SeenMember, SeenQueue, SeenTier
-from fsapp.core.floor_events import Changes
+from fsapp.core.floor_change import Changes
 from fsapp.core.wait import Estimate
 from fsapp.log import get_logger
 from fsapp.state import keys

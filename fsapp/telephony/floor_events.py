@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fsapp.core.clean import clean_name, clean_number, clean_text
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.telephony.esl import Message
 
 __all__ = ["KINDS", "PHONES_GONE", "PHONE_CAME", "WANTED", "described", "event_from"]

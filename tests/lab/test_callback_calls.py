@@ -18,7 +18,7 @@ from lab_ends import until
 
 from fsapp.app.link import LinkProcess
 from fsapp.core import task_life
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.core.floor_rows import call_rows
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome

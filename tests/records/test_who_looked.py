@@ -14,7 +14,7 @@ import pytest
 from privacy_centre import OTHER, Centre, N, put
 
 from fsapp.cli.root import COMMANDS, cli
-from fsapp.core.floor_events import Changes
+from fsapp.core.floor_change import Changes
 from fsapp.state import keys
 from fsapp.state.floor import FloorWriter
 

@@ -23,7 +23,7 @@ from fsapp.core.floor import (
     SeenQueue,
     SeenTier,
 )
-from fsapp.core.floor_events import Changes
+from fsapp.core.floor_change import Changes
 from fsapp.errors import NoLink, RequestRefused, StateRefused, StateUnavailable
 from fsapp.state import keys
 from fsapp.state.floor import FloorWriter, read_floor, remember, remembered

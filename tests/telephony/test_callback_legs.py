@@ -8,7 +8,8 @@ import pytest
 from callback_legs import CASES, recorded
 
 from fsapp.core.floor import Seen, SeenAgent
-from fsapp.core.floor_events import apply, changed
+from fsapp.core.floor_change import changed
+from fsapp.core.floor_events import apply
 from fsapp.core.placeholder import heard, try_of
 from fsapp.core.task import TryOutcome
 

@@ -8,7 +8,8 @@ import pytest
 from switch_side import from_switch
 
 from fsapp.core.floor import Seen, SeenAgent, SeenQueue
-from fsapp.core.floor_events import FloorEvent, apply, changed
+from fsapp.core.floor_change import FloorEvent, changed
+from fsapp.core.floor_events import apply
 from fsapp.telephony.esl import Message, Parser
 from fsapp.telephony.floor_events import KINDS, described, event_from
 

@@ -11,7 +11,7 @@ import pytest
 from fsapp.core.callbacks import PER_AGENT, Plan, caller_id_of, planned, variables_of
 from fsapp.core.dialling import Refusal
 from fsapp.core.floor import AgentStatus, MemberState, Seen, SeenAgent, SeenCall, SeenMember
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.core.placeholder import Side, Standing, heard, side_of, try_of
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsapp.core.floor import Seen, SeenAgent, SeenCall, SeenMember, SeenQueue
-from fsapp.core.floor_events import Changes, FloorEvent, apply, carried, changed
+from fsapp.core.floor_change import Changes, FloorEvent, changed
+from fsapp.core.floor_events import apply, carried
 from fsapp.core.floor_facts import recovered
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

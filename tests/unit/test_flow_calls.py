@@ -14,7 +14,7 @@ from fsapp.core.after_rules import after_rules_from
 from fsapp.core.cdr import events_of
 from fsapp.core.erased import scrub
 from fsapp.core.floor import Seen, SeenCall
-from fsapp.core.floor_events import FloorEvent
+from fsapp.core.floor_change import FloorEvent
 from fsapp.core.floor_facts import is_callers
 from fsapp.core.flow_dialling import FlowPlan, planned, variables_of
 from fsapp.core.flow_leg import FlowLeg, asks_of, counts, heard, read_id, try_of, written_id
