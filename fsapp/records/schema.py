@@ -267,7 +267,8 @@ secrets = Table(
 # The recorder's own
 
 call_states = Table(
-    # What is known of each call, as `core.call_record` keeps it: what its rows are made of.
+    # What is known of each call, as `core.call_record` keeps it: what its rows are made of. `changed_at`: when it was
+    # first written: the index would have work with each event otherwise.
     "call_states", METADATA, _id(), Column("state", LargeBinary, nullable=False), _real("changed_at", nullable=False),
     Index(None, "changed_at"),
 )

@@ -82,7 +82,8 @@ def _write_calls(
     states |= _load(connection, legs - states.keys())
     now = time.time()
     upsert(connection, schema.call_states, [
-        {"id": call, "state": msgpack.packb(states[call]), "changed_at": now} for call in sorted(changed)])
+        {"id": call, "state": msgpack.packb(states[call]), "changed_at": now} for call in sorted(changed)],
+        first=("changed_at",))
     rows = []
     for root in sorted(roots):
         state = states.get(root)
