@@ -19,7 +19,7 @@ from fsapp.core.follow_up import SURVEY_CALL
 from fsapp.core.numbers import normalise
 from fsapp.core.placeholder import ASKS, CUSTOMER, TASK
 from fsapp.core.rules import Rules
-from fsapp.core.task import Task
+from fsapp.core.task import Task, TryOutcome
 
 __all__ = ["NO_FLOW", "FlowCall", "FlowPlan", "planned", "variables_of"]
 
@@ -56,7 +56,7 @@ def planned(
     tasks = {task.id: task for task in due}
     ends = tuple(
         End(leg.call, leg.task, why) for leg in legs.values()
-        if not leg.answered and (why := _why_end(leg, tasks.get(leg.task))))
+        if not leg.answered and (why := _why_end(leg, tasks.get(leg.task), rules)))
     room, open_hours = rules.dialling.surveys_at_once - len(legs), Hours(rules, switch, now)
     wanted = [task for task in tasks.values() if task.id not in resting and _wanted(task, open_hours)]
     if room <= 0 or not wanted:
@@ -88,15 +88,17 @@ def _wanted(task: Task, open_hours: Hours) -> bool:
         and not open_hours.why_not(task))
 
 
-def _why_end(leg: FlowLeg, task: Task | None) -> str:
+def _why_end(leg: FlowLeg, task: Task | None, rules: Rules) -> str:
     """Why a phone is not to ring any more; empty where it is.
 
     A switch that was held up for long makes a call that was given up, and for which another was made meanwhile.
     """
-    if task is not None and any(one.id == leg.call for one in task.tries):
+    if task is not None and any(one.id == leg.call and one.outcome is TryOutcome.ASKED for one in task.tries):
         return ""  # answered already: the visit was faster than the switch's event
     if task is None or not task.open:
         return "over"
+    if task.flow not in rules.flows:
+        return NO_FLOW
     return "twice" if task.call != leg.call else ""
 
 

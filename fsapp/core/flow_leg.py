@@ -15,8 +15,8 @@ from fsapp.core.placeholder import ASKS, CUSTOMER, TASK, Event, Side, outcome_of
 from fsapp.core.task import Try, TryOutcome
 
 __all__ = [
-    "ABOUT", "ABOUT_AGENT", "ASK_EXTENSION", "Asks", "FlowLeg", "asks_of", "counts", "heard", "plain_word", "read_id",
-    "try_of", "written_id",
+    "ABOUT", "ABOUT_AGENT", "ASK_EXTENSION", "Asks", "FlowLeg", "asks_of", "counts", "heard", "left_unasked",
+    "plain_word", "read_id", "try_of", "written_id",
 ]
 
 ASK_EXTENSION = "fsapp-ask"
@@ -115,3 +115,11 @@ def try_of(known: FlowLeg, now: datetime, *, killed: bool = False) -> Try:
 def counts(known: FlowLeg) -> bool | None:
     """Whether it uses up a try (`task_life.tried`): also where the phone has rung, or may have, for nothing."""
     return True if known.answered or known.lost else None
+
+
+def left_unasked(known: FlowLeg) -> bool:
+    """Whether a customer has answered and nobody has asked: `fsapp serve` is away, or the dialplan is an older one.
+
+    Or the customer hung up at once: nobody can tell, as most hang up while they hear that we have failed, too.
+    """
+    return known.answered and not known.begun and not known.lost

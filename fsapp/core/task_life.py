@@ -131,11 +131,14 @@ def tried(tasks: Sequence[Task], id_: str, one: Try, rules: Rules, counts: bool 
     """A try has ended. They talked, or a flow asked: done. Else it is due again, unless no tries or no time are left.
 
     `counts`: whether it uses up a try; None: unless it failed on our side, so that nobody was dialled. The same try
-    twice changes nothing.
+    twice changes nothing, unless it was given up for lost and the customer has answered it after all.
     """
     task = next((known for known in tasks if known.id == id_), None)
-    if task is None or any(known.id == one.id for known in task.tries):
+    known = next((known for known in task.tries if known.id == one.id), None) if task is not None else None
+    if task is None or (known is not None and not _after_all(known, one)):
         return Changed(tuple(tasks), task)
+    if known is not None:
+        task = replace(task, tries=tuple(other for other in task.tries if other is not known))
     told = _attempt(task, one)
     if not task.open:  # it was cancelled while they rang: that they were is still to be known
         task = replace(task, tries=(*task.tries, one), call=None)
@@ -152,6 +155,11 @@ def tried(tasks: Sequence[Task], id_: str, one: Try, rules: Rules, counts: bool 
         if task.due_at >= task.expires_at:
             task = _closed(task, TaskState.EXPIRED, one.outcome.value, one.at)
     return Changed(_with(tasks, task), task, (told, _told(task, "tried" if task.open else "closed", one.at)))
+
+
+def _after_all(known: Try, one: Try) -> bool:
+    """A switch that was held up has made a call that nobody waited for any more."""
+    return known.outcome is TryOutcome.FAILED and one.outcome is TryOutcome.ASKED
 
 
 def _later_s(task: Task) -> int:

@@ -22,7 +22,7 @@ from fsapp.core import task_life
 from fsapp.core.floor import Seen
 from fsapp.core.floor_change import FloorEvent
 from fsapp.core.flow_dialling import FlowCall, planned, variables_of
-from fsapp.core.flow_leg import FlowLeg, counts, heard, try_of
+from fsapp.core.flow_leg import FlowLeg, counts, heard, left_unasked, try_of
 from fsapp.core.placeholder import Side, side_of
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task
@@ -42,6 +42,7 @@ _DUTY = 20      # reading what is due takes a twentieth of the time at most
 _GONE_S = 5.0   # the switch's table of calls may be behind its events
 _MADE_S = 15.0  # until a call that was asked for is there, or will not be
 _REST_S = 60.0  # after a call that could not be put together
+_HELD_S, _MOST_HELD_S = 10.0, 3600.0  # nobody is called after somebody answered for nothing: each time twice as long
 _API_S = 2.0
 _STOP_S = 1.0
 _log = get_logger("surveys")
@@ -65,6 +66,8 @@ class FlowCalls:
         self._missing: dict[str, float] = {}               # legs that nobody has told to be over
         self._resting: dict[str, float] = {}               # task -> until when
         self._killed: set[str] = set()                     # taken back by us
+        self._held_s = 0.0                                 # for how long nobody was called the last time
+        self._held_until = 0.0
         self._over: deque[FlowLeg] = deque()
         self._due: list[Task] = []
         self._read_at = 0.0
@@ -161,7 +164,7 @@ class FlowCalls:
             _log.info("survey_taken_back", task=end.task, call=end.place, why=end.why)
             if self._watch.api(uuid_kill(end.place), _API_S).startswith("+OK"):
                 self._killed.add(end.place)
-        for start in plan.start:
+        for start in plan.start if time.monotonic() >= self._held_until else ():
             self._start(start, rules)
 
     def _read(self, now: datetime) -> None:
@@ -214,7 +217,20 @@ class FlowCalls:
         rules = self._rules()
         while self._over and rules is not None:
             self._end(self._over[0], rules)
-            self._killed.discard(self._over.popleft().call)
+            one = self._over.popleft()
+            self._killed.discard(one.call)
+            self._hold(one)
+
+    def _hold(self, one: FlowLeg) -> None:
+        """Where customers answer and nobody asks them no more of them are to be rung up for that, one after another."""
+        now = time.monotonic()
+        if one.begun:
+            self._held_s = 0.0
+        elif left_unasked(one) and now >= self._held_until:
+            self._held_s = min(max(_HELD_S, 2 * self._held_s), _MOST_HELD_S)
+            self._held_until = now + self._held_s
+            _log.warning("survey_not_asked", task=one.task, call=one.call, cause=one.cause, held_s=self._held_s,
+                         advice="is `fsapp serve` up, and the dialplan loaded? `fsapp dialplan check`")
 
     def _end(self, one: FlowLeg, rules: Rules) -> None:
         found = try_of(one, datetime.now(UTC), killed=one.call in self._killed)

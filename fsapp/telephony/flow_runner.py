@@ -96,6 +96,11 @@ class FlowRunner:
         flow, state, rules = self._entry(arrival, rules, name)
         return self._run(session, arrival, rules, flow, state)
 
+    def knows(self, arrival: Arrival, rules: Rules, name: str) -> bool:
+        """Whether `run` can: the flow is in force, or was when the caller came into it."""
+        earlier = None if name in rules.flows or arrival.flow is None else self._earlier(arrival.flow.version)
+        return name in rules.flows or (earlier is not None and name in earlier.flows)
+
     def ask(self, session: Session, arrival: Arrival, rules: Rules, place: str) -> End:
         """Asks who has pressed the key in a queue of this stage or line where to call back. As `run`.
 

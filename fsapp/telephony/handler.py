@@ -104,14 +104,13 @@ class Visits:
 
     def _ask(self, session: Session, arrival: Arrival, asks: Asks, rules: Rules) -> None:
         """A customer whom we have called has answered: the flow asks, then the call is over, wherever else it leads."""
-        cause = "NORMAL_TEMPORARY_FAILURE"
-        if self._flows is None or asks.flow not in rules.flows:
-            _log.error("no_such_flow", call=arrival.uuid, flow=asks.flow, meanwhile="the call ends")
-        else:
-            self._begun(asks, arrival.uuid, rules)
-            end = self._flows.run(session, arrival, rules, asks.flow)
-            cause = end.action.cause if isinstance(end.action, Hangup) else "NORMAL_CLEARING"
-        session.leave(command.hangup(cause))
+        if self._flows is None or not self._flows.knows(arrival, rules, asks.flow):
+            _log.error("no_such_flow", call=arrival.uuid, flow=asks.flow, meanwhile="the customer hears so")
+            session.leave()  # the dialplan says it
+            return
+        self._begun(asks, arrival.uuid, rules)
+        end = self._flows.run(session, arrival, rules, asks.flow)
+        session.leave(command.hangup(end.action.cause if isinstance(end.action, Hangup) else "NORMAL_CLEARING"))
 
     def _route(self, session: Session, arrival: Arrival, rules: Rules) -> None:
         if arrival.queue and not arrival.cause:

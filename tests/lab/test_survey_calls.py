@@ -313,6 +313,68 @@ def test_while_serve_is_down_nobody_is_led_to_a_queue(surveying: Callable[..., S
     assert not centre.told("call_routed") and not centre.told("queue_joined")
 
 
+def test_while_serve_is_down_customers_are_not_rung_up_one_after_another(
+    surveying: Callable[..., Surveying],
+) -> None:
+    centre = surveying(surveys_at_once=1)
+    centre.customer = Reaction(after_s=0, keys="4", talk_s=6)
+    centre.at_work("1004")
+    centre.centre.serve.kill()
+    centre.centre.serve.wait(20)
+    centre.ask_how(OTHERS[0])
+    assert centre.tried(OTHERS[0]).tries[0].outcome is TryOutcome.FAILED
+    centre.ask_how(OTHERS[1])
+    centre.ask(CUSTOMER)
+    assert centre.tried().tries[0].outcome is TryOutcome.TALKED
+    assert centre.dialled == [OTHERS[0][1:], CUSTOMER[1:]]
+    centre.centre.start_serve(centre.centre.listen)
+    assert centre.tried(OTHERS[1]).tries[0].outcome is TryOutcome.ASKED
+
+
+def load(centre: Surveying, document: dict[str, Any]) -> None:
+    version = centre.centre.rules.load(document, note="", author="test", source="test").version
+    until(lambda: f"fsapp_rules_version {version:.1f}" in centre.centre.get("/metrics"), "they are in force")
+
+
+def test_a_flow_that_is_gone(surveying: Callable[..., Surveying]) -> None:
+    """Whoever is in it is asked to the end, whoever has just answered hears why nobody asks."""
+    centre = surveying()
+    centre.ask_how()
+    leg = centre.leg()
+    at(leg, "rate")
+    without = rules()
+    del without["after"], without["flow"]["how"]
+    centre.link.stop()  # the phone of the other is not silenced by it
+    load(centre, without)
+    centre.centre.serve.kill()
+    centre.centre.serve.wait(20)
+    centre.switch.clock = Clock(1)
+    leg.press("9")  # ends the question; nobody hears of it
+    until(lambda: leg.get("fsapp_flow_misses"), "the dialplan has taken the call back")
+    centre.centre.start_serve(centre.centre.listen)
+    until(lambda: leg.get("current_application") == "play_and_get_digits", "it is asked again")
+    leg.press("5")
+    until(lambda: not leg.up, "the survey is over")
+    assert (centre.told("survey_answered")[0]["value"], leg.hangup_cause) == ("5", "NORMAL_CLEARING")
+
+
+def test_a_flow_that_is_gone_when_its_customer_answers(surveying: Callable[..., Surveying]) -> None:
+    centre = surveying()
+    centre.customer = Reaction(after_s=15)
+    centre.ask_how()
+    until(lambda: centre.dialled, "it rings")
+    centre.link.stop()  # which would silence the phone
+    without = rules()
+    del without["after"], without["flow"]["how"]
+    load(centre, without)
+    heard: list[str] = []
+    play = centre.switch.applications["playback"]
+    centre.switch.applications["playback"] = lambda channel, data: (heard.append(data), play(channel, data))[1]
+    leg = centre.leg()
+    until(lambda: not leg.up, "the call is ended")
+    assert [Path(one).name for one in heard] == ["survey-failed.wav"]
+
+
 def test_ids_of_any_interaction_come_through(surveying: Callable[..., Surveying]) -> None:
     about = "email:<CAF=x,y'{}$@mail.example.com>"
     centre = surveying()

@@ -17,7 +17,7 @@ from fsapp.core.floor import Seen, SeenCall
 from fsapp.core.floor_change import FloorEvent
 from fsapp.core.floor_facts import is_callers
 from fsapp.core.flow_dialling import FlowPlan, planned, variables_of
-from fsapp.core.flow_leg import FlowLeg, asks_of, counts, heard, read_id, try_of, written_id
+from fsapp.core.flow_leg import FlowLeg, asks_of, counts, heard, left_unasked, read_id, try_of, written_id
 from fsapp.core.follow_up import Finished
 from fsapp.core.following import Unfit, survey_wanted
 from fsapp.core.placeholder import Side, is_placeholders, side_of
@@ -128,6 +128,13 @@ def test_a_phone_rings_no_longer_than_it_should() -> None:
     assert planned([over], leg(one, answered=True), Seen(), rules(), "main", NOW).end == ()
     asked = replace(one, state=TaskState.DONE, call=None, tries=(Try("c-t1", NOW, TryOutcome.ASKED),))
     assert planned([asked], leg(one), Seen(), rules(), "main", NOW).end == ()
+    # One that was given up for lost and rings after all has not answered; nor is anybody asked by a flow that is gone.
+    lost = replace(one, call=None, tries=(Try("c-t1", NOW, TryOutcome.FAILED),))
+    [end] = planned([lost], leg(one), Seen(), rules(), "main", NOW).end
+    assert end.why == "twice"
+    gone = replace(one, flow="gone")
+    assert [end.why for end in planned([gone], leg(one), Seen(), rules(), "main", NOW).end] == ["no-such-flow"]
+    assert planned([gone], leg(one, answered=True), Seen(), rules(), "main", NOW).end == ()
 
 
 def test_what_a_call_is_made_with() -> None:
@@ -206,6 +213,30 @@ def test_one_that_is_lost_may_have_rung() -> None:
     asked = tried([task(call="c1")], "t1", Try("c1", NOW, TryOutcome.ASKED), rules())
     assert (asked.task.state, asked.task.why) == (TaskState.DONE, "asked")
     assert tried(asked.tasks, "t1", try_of(known, NOW), rules(), True).events == ()
+
+
+@pytest.mark.parametrize("counted", [True, None])
+def test_who_answers_a_call_that_was_given_up_for_lost_is_not_called_again(counted: bool | None) -> None:
+    known = FlowLeg("c1", "t1", "+381641110001", over=True, lost=bool(counted))
+    lost = tried([task(call="c1", tries_left=2)], "t1", try_of(known, NOW), rules(), counted)
+    assert (lost.task.state, lost.task.call) == (TaskState.OPEN, None)
+    asked = tried(lost.tasks, "t1", Try("c1", NOW, TryOutcome.ASKED), rules())
+    assert (asked.task.state, asked.task.why) == (TaskState.DONE, "asked")
+    assert [(one.id, one.outcome) for one in asked.task.tries] == [("c1", TryOutcome.ASKED)]
+    assert [one["type"] for one in asked.events] == ["attempt", "task"]
+    assert tried(asked.tasks, "t1", try_of(known, NOW), rules(), counted).events == ()
+
+
+@pytest.mark.parametrize(("more", "unasked"), [
+    ({"answered": True, "cause": "NORMAL_TEMPORARY_FAILURE"}, True),   # of the dialplan: `fsapp serve` is away
+    ({"answered": True, "cause": "NO_ROUTE_DESTINATION"}, True),       # of the switch: there is no fsapp-ask
+    ({"answered": True, "cause": "NORMAL_CLEARING"}, True),            # of the customer, who has heard so
+    ({"answered": True, "begun": True, "cause": "NORMAL_TEMPORARY_FAILURE"}, False),
+    ({"cause": "NORMAL_TEMPORARY_FAILURE"}, False),
+    ({"answered": True, "lost": True}, False),
+])
+def test_who_has_answered_for_nothing(more: dict[str, Any], unasked: bool) -> None:
+    assert left_unasked(FlowLeg("c1", "t1", "+381641110001", over=True, **more)) is unasked
 
 
 def test_it_is_a_customers_leg_and_stands_in_no_line() -> None:
