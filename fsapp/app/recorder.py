@@ -92,10 +92,10 @@ class RecorderProcess:
                 gevent.joinall(self._running)
                 self._lease.release()
                 self.health.stop()
-                self.database.close()
         except FsappError:
             pass  # the lease runs out by itself
         finally:
+            self.database.close()
             self._stopped.set()
 
     def stop_soon(self) -> None:

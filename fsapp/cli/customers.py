@@ -45,6 +45,7 @@ customers.add_command(export)
 customers.add_command(pop)
 customers.add_command(timeline_command)
 
+
 def _details(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say something of a customer."""
     for option in reversed((

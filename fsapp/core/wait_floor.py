@@ -38,6 +38,7 @@ def scene_of(seen: Seen, now: datetime, without: str = "") -> Scene:
         if doing.word != "idle":
             ready = {"waiting": 0.0, "wrap-up": float(doing.left_s or 0)}.get(doing.word)
             desks.append(Desk(frozenset(queues[agent.id]), ready))
+
     def place_of(member: SeenMember) -> float:
         return rank(member.base_score, (member.joined_at or now).timestamp())
 

@@ -91,7 +91,6 @@ class _Client(smtplib.SMTP):
             self.close()
             raise
 
-
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None:
             self.file = _Lines(self.sock.makefile("rb"))

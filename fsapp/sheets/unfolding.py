@@ -75,8 +75,6 @@ def _endless(file: BinaryIO, part: zipfile.ZipInfo) -> bool:
     return False
 
 
-
-
 def _no_xml(page: bytes) -> bool:
     begins = page.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1]
     return begins not in (b"<", b"")

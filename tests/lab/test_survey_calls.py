@@ -385,8 +385,6 @@ def test_ids_of_any_interaction_come_through(surveying: Callable[..., Surveying]
     assert (answer["about"], answer["value"], answer.get("agent")) == (about, "3", None)
 
 
-
-
 # -- the whole chain -----------------------------------------------------------------------------------------------
 
 

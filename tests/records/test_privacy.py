@@ -329,6 +329,7 @@ def test_what_is_too_old_goes(full: Centre, monkeypatch: pytest.MonkeyPatch) -> 
         "contacts": {"id": f"a/b/{OTHER}", "campaign": "a", "stage": "b", "number": OTHER, "state": "removed",
                      "changed_at": 1.0},
     }
+
     def clean(connection: Any) -> None:
         for name in ("notes", "dispositions", "followups", "access_log"):
             connection.execute(schema.METADATA.tables[name].update().values(

@@ -179,6 +179,8 @@ def test_a_database_that_takes_no_names_is_refused(postgresql: Any, encoding: st
         with pytest.raises(RecordsError, match=f"{encoding}.*createdb --encoding=UTF8"):
             work()
     database.close()
+
+
 def test_answers_of_earlier_versions_were_given_in_the_call_they_are_about(empty_database: str) -> None:
     migrate(empty_database, "0001")
     _insert(empty_database, ROWS["0001"])

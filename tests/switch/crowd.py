@@ -16,7 +16,6 @@ LOOK_S = 0.5  # the longest look at everybody who waits, on a busy machine
 CALLBACKS = [f"+3816099900{last:02}" for last in range(10)]
 
 
-
 class Crowd:
     """Callers of one switch over the link given; `call` returns at once with the uuid of the caller's own end."""
 
