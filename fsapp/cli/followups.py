@@ -146,11 +146,12 @@ def test(obj: Any, name: str, kind: str | None, to: str | None, as_json: bool) -
     from fsapp.core.retrying import Delivered
 
     rules, _client = open_tasks(obj)
-    kind = kind or ("webhook" if name in rules.follow.webhooks else "email")
+    said, kind = kind, kind or ("webhook" if name in rules.follow.webhooks else "email")
     known = rules.follow.webhooks if kind == "webhook" else rules.follow.emails
     if name not in known:
         there = ", ".join(sorted({*rules.follow.webhooks, *rules.follow.emails})) or "none"
-        raise FsappError(f"the rules in force have no {kind} {name[:80]!r}: there are {there}")
+        what = kind if said else "webhook or email"
+        raise FsappError(f"the rules in force have no {what} {name[:80]!r}: there are {there}")
     id_ = f"test-{uuid4().hex}"
     outcome = _test_webhook(rules, name, id_) if kind == "webhook" else _test_email(obj, rules, name, id_, to)
     taken = isinstance(outcome, Delivered)

@@ -90,7 +90,7 @@ def list_command(
 @_json
 @click.pass_obj
 def show(obj: Any, id_: str, as_json: bool) -> None:
-    """Everything about one interaction: how it went, why (the trace), tags, notes, dispositions, what followed."""
+    """All about one interaction: how it went, why (the trace), tags, notes, dispositions, answers, what followed."""
     from fsapp.records import interactions as kept
 
     def work(connection: Any) -> Any:
@@ -103,11 +103,11 @@ def show(obj: Any, id_: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    lists = ("stays", "dispositions", "followups", "notes", "tags", "decisions")
+    lists = ("stays", "dispositions", "followups", "surveys", "notes", "tags", "decisions")
     lines = [f"{name}: {_plain(value)}" for name, value in found.items()
              if name not in lists and value not in (None, "", False)]
     lines += [f"tags: {', '.join(found['tags'])}"] if found["tags"] else []
-    for name in ("stays", "dispositions", "notes", "followups"):
+    for name in ("stays", "dispositions", "notes", "followups", "surveys"):
         for one in found[name]:
             said = ", ".join(f"{key} {_plain(value)}" for key, value in one.items() if value not in (None, "", 0))
             lines.append(f"{name}: {said}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from fsapp.records import schema
 from fsapp.records.notes import add_note, add_tags, notes_of, remove_tag, tags_of
@@ -77,7 +77,10 @@ def find(connection: Connection, wanted: InteractionFilter, limit: int) -> list[
 
 
 def show(connection: Connection, id_: str) -> Row | None:
-    """An interaction with its stays in queues, dispositions, notes, tags, and what followed from it."""
+    """An interaction with its stays in queues, dispositions, notes, tags, what followed from it and `surveys`.
+
+    Answers to surveys: those about it, whenever they were given, and those given in it.
+    """
     found = get(connection, id_)
     if found is None:
         return None
@@ -92,9 +95,18 @@ def show(connection: Connection, id_: str) -> Row | None:
     found["dispositions"] = rows(schema.dispositions, ("at", "agent", "disposition", "note"), "at")
     found["followups"] = rows(
         schema.followups, ("id", "kind", "rule", "target", "state", "tries", "error", "made_at", "next_at"), "made_at")
+    found["surveys"] = _answers(connection, id_)
     found["notes"] = notes_of(connection, interaction=id_)
     found["tags"] = tags_of(connection, ("interaction", id_))
     return found
+
+
+def _answers(connection: Connection, id_: str) -> list[Row]:
+    table = schema.surveys
+    wanted = select(*(table.c[name] for name in (
+        "at", "flow", "block", "value", "agent", "call_id", "interaction_id"))).where(
+        or_(table.c.interaction_id == id_, table.c.call_id == id_))
+    return [dict(row) for row in connection.execute(wanted.order_by(table.c.at, table.c.id)).mappings()]
 
 
 def decisions_of(connection: Connection, id_: str) -> list[Row]:

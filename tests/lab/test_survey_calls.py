@@ -472,6 +472,9 @@ def check_memory(memory: Memory, talk: str) -> None:
     assert memory.fsapp("followups", "show", row["id"])["payload"]["about"] == talk
     [row] = memory.fsapp("tasks", "list", "--kind", "survey", "--state", "all")["tasks"]
     assert (row["flow"], row["about"], row["last_outcome"], row["agent"]) == ("how", talk, "asked", None)
+    for call in (talk, survey):  # the answer is shown with what it is about, and with the call in which it was given
+        [shown] = memory.fsapp("interactions", "show", call)["surveys"]
+        assert (shown["value"], shown["interaction_id"], shown["call_id"]) == ("4", talk, survey)
     [row] = memory.fsapp("report", "surveys", "--from", "1d", "--by", "agent")["rows"]
     assert (row["agent"], row["answers"], row["average_mark"]) == ("1004", 1, 4.0)
     total = memory.fsapp("report", "calls", "--from", "1d")["total"]

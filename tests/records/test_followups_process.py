@@ -168,7 +168,7 @@ def test_the_commands(
     monkeypatch.setenv("FSAPP_TEST_SECRET", "secret")
     assert fsapp.json("followups", "test", "crm") == {"kind": "webhook", "name": "crm", "taken": True, "said": "200"}
     assert b'"event": "test"' in http.of("/crm")[-1]
-    assert "no email 'nobody': there are boss, crm" in fsapp.refused("followups", "test", "nobody")
+    assert "no webhook or email 'nobody': there are boss, crm" in fsapp.refused("followups", "test", "nobody")
     assert "FSAPP_SMTP_URL" in fsapp.refused("followups", "test", "boss")
     monkeypatch.setenv("FSAPP_SMTP_URL", f"smtp://127.0.0.1:{mail.port}")
     monkeypatch.setenv("FSAPP_MAIL_FROM", "fsapp@example.com")
