@@ -133,6 +133,10 @@ def after_warnings(rules: Rules) -> Iterator[Finding]:
             yield Finding((*path, "ticket"), "is never reached: a rule before this one has a ticket for everything")
         if rule.survey is not None and not rules.dialling.surveys_at_once:
             yield Finding((*path, "survey"), "asks nobody: surveys_at_once of [dial] is 0")
+        for key, what in (("survey", rule.survey), ("task", rule.task)):
+            if what is not None and rule.when.channels and "call" not in rule.when.channels:
+                yield Finding((*path, key), "calls nobody: what comes by another channel is of no stage or line that "
+                                            'could call; add "call" to channel')
         told = told or (rule.ticket is not None and rule.when == type(rule.when)())
     for webhook in rules.follow.webhooks.values():
         yield from _webhook(("webhook", webhook.name), webhook.url, webhook.secret_env, webhook.name in used)

@@ -232,3 +232,16 @@ def test_a_survey_that_nobody_is_called_for_is_said_to_be_none(tmp_path: Path):
     checked = check(tmp_path, PROMPTS)
     assert not checked.faults
     assert any("asks nobody: surveys_at_once of [dial] is 0" in one for one in checked.warnings)
+
+
+@pytest.mark.parametrize(("channel", "warned"), [('["email", "chat"]', True), ('["email", "call"]', False)])
+def test_that_nobody_is_called_because_of_an_e_mail_is_said(tmp_path: Path, channel: str, warned: bool):
+    (tmp_path / "centre.toml").write_text(CENTRE)
+    (tmp_path / "flows.toml").write_text(
+        '[flow.how]\nline = "helpdesk"\nstart = "end"\n[flow.how.block.end]\nkind = "hangup"\n')
+    (tmp_path / "after.toml").write_text(
+        f'[[after]]\nname = "how"\nchannel = {channel}\nsurvey = "how"\ntask = {{ who = "anyone" }}\n')
+    checked = check(tmp_path, PROMPTS)
+    assert not checked.faults
+    for key in ("survey", "task"):
+        assert any(f"{key}: calls nobody" in one for one in checked.warnings) is warned
