@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -329,6 +330,24 @@ def test_while_serve_is_down_customers_are_not_rung_up_one_after_another(
     assert centre.dialled == [OTHERS[0][1:], CUSTOMER[1:]]
     centre.centre.start_serve(centre.centre.listen)
     assert centre.tried(OTHERS[1]).tries[0].outcome is TryOutcome.ASKED
+
+
+def test_with_an_older_dialplan_customers_are_not_rung_up_one_after_another(
+    surveying: Callable[..., Surveying],
+) -> None:
+    centre = surveying(surveys_at_once=1)
+    plan = centre.switch.dialplan
+    older = tuple(one for one in plan.contexts["fsapp"] if one.name != "fsapp-ask")
+    centre.switch.dialplan = replace(plan, contexts={**plan.contexts, "fsapp": older})
+    centre.at_work("1004")
+    centre.ask_how(OTHERS[0])
+    assert centre.tried(OTHERS[0]).tries[0].cause == "NO_ROUTE_DESTINATION"
+    centre.ask_how(OTHERS[1])
+    centre.customer = Reaction(after_s=0, talk_s=6)
+    centre.ask(CUSTOMER)
+    assert centre.tried().tries[0].outcome is TryOutcome.TALKED
+    assert centre.dialled == [OTHERS[0][1:], CUSTOMER[1:]]
+    assert all(one["task"] for one in centre.told("queue_joined"))
 
 
 def load(centre: Surveying, document: dict[str, Any]) -> None:
