@@ -23,6 +23,7 @@ _BLOCK = re.compile(r"\s*(?:\{([^{}]*)\}|\[([^\[\]]*)\])")
 _APPLICATION = re.compile(r"&([A-Za-z0-9_]+)(?:\((.*)\))?\Z")
 _TIMEOUT_S = 60
 _FRAME_S = 0.02
+_PROFILES = frozenset({*PROFILES, "internal", "external"})  # those of the project's configuration, and FreeSWITCH's own
 _ASKED_S = 2.0  # how long a customer listens before pressing a key
 _FROM_OUTSIDE = ("", "default", "public")
 
@@ -128,7 +129,7 @@ def _sofia(switch: Switch, order: _Order, rest: str) -> str:
         gateway, _, called = address.partition("/")
         return "-ERR INVALID_GATEWAY\n" if switch.customer is None else _outside(
             switch, order, f"sofia/{gateway}/{called}", called)
-    if profile not in PROFILES:
+    if profile not in _PROFILES:
         return "-ERR INVALID_PROFILE\n"
     called, _, host = address.partition(";")[0].rpartition("@")
     if switch.customer is None or host in switch.peers:
