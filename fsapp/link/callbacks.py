@@ -92,6 +92,9 @@ class Callbacks:
             return
         place = event.variables.get("fsapp_place", "")
         if place:
+            if event.kind == "call-hung-up" and place not in self._standing:
+                # The first word of a call that stood before this link did: its other legs are on the floor yet.
+                self._find(self._watch.seen, event.at)
             self._keep(heard(self._standing.get(place), event))
 
     def stop(self) -> None:

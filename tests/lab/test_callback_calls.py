@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +19,11 @@ from lab_ends import until
 
 from fsapp.app.link import LinkProcess
 from fsapp.core import task_life
-from fsapp.core.floor_change import FloorEvent
+from fsapp.core.floor import Seen
+from fsapp.core.floor_change import FloorEvent, changed
+from fsapp.core.floor_events import apply
 from fsapp.core.floor_rows import call_rows
+from fsapp.core.placeholder import side_of
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome
 from fsapp.errors import StateUnavailable
@@ -31,6 +35,7 @@ from fsapp.lab.dialplan import load_folder as load_dialplan
 from fsapp.lab.esl_in import EventSocket
 from fsapp.lab.offering import Reaction
 from fsapp.lab.switch import Switch
+from fsapp.link.callbacks import Callbacks
 from fsapp.state.customers import Customers
 from fsapp.state.floor import read_floor
 from fsapp.state.stream import tail
@@ -472,3 +477,27 @@ def test_the_lab_says_what_a_real_switch_said(
     centre.ask()
     centre.tried()
     until(lambda: said(events) == said(recorded(case)), f"{said(events)} is {said(recorded(case))}")
+
+
+def test_a_call_that_ends_as_soon_as_a_link_is_there_is_a_try(redis_client: Any) -> None:
+    """The first word of it is its end: what it was is on the floor that the link has read."""
+    events = recorded("customer hangs up")
+    first = next(at for at, event in enumerate(events) if event.kind == "call-hung-up" and side_of(event.call, event))
+    watch = SimpleNamespace(seen=Seen(), up=False)
+    for event in events[:first]:
+        watch.seen = changed(watch.seen, apply(watch.seen, event))
+    now, far = datetime.now(UTC), next(event for event in events if event.variables.get("fsapp_task"))
+    tasks = Tasks(redis_client)
+    task = Task(
+        id=far.variables["fsapp_task"], kind=TaskKind.REQUESTED, number=CUSTOMER, place="helpdesk", due_at=now,
+        expires_at=now + timedelta(hours=1), made_at=now, caller_id=HELPDESK, tries_left=2,
+        call=far.variables["fsapp_place"])
+    tasks.change(CUSTOMER, partial(task_life.made, new=task))
+    rules = Rules.from_document(DOCUMENT)
+    calls = Callbacks("main", watch, tasks, lambda: rules, lambda _event: None, Seen(), lambda *_contact: None)
+    for event in events[first:]:
+        watch.seen = changed(watch.seen, apply(watch.seen, event))
+        calls.hear(event)
+    calls.stop()
+    [known] = tasks.of(CUSTOMER)
+    assert [one.outcome for one in known.tries] == [TryOutcome.TALKED]
