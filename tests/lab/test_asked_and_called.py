@@ -47,7 +47,7 @@ def test_who_asked_first_is_called_before_who_called_later(calling: Calling) -> 
     assert stands.joined_at > second.joined_at
     talks.hangup("NORMAL_CLEARING", "caller")
     task = calling.tried()
-    assert offered == [talks.uuid, stands.uuid]
+    assert offered[:2] == [talks.uuid, stands.uuid]  # the try may be written after the next offer
     assert [one.outcome for one in task.tries] == [TryOutcome.TALKED]
     assert (task.state, calling.dialled) == (TaskState.DONE, [CUSTOMER.removeprefix("+")])
     until(lambda: second.bridged, "then the other")

@@ -74,7 +74,7 @@ def test_who_asked_is_in_what_is_exported_and_forgotten_with_the_person(requests
     requests(task("t1"), DIALLING)
     [asker] = person.known(redis_client, [ASKER])
     [friend] = person.known(redis_client, [FRIEND])
-    assert asker["asked_for"] == [FRIEND]
+    assert asker["asked"] == [FRIEND]
     assert [one["asked_by"] for one in friend["tasks"]] == [ASKER]
     person.erase(redis_client, [ASKER], None)
     [left] = Tasks(redis_client).of(FRIEND)
