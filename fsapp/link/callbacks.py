@@ -14,10 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
-
-from gevent.event import Event
 
 from fsapp.core import task_life
 from fsapp.core.callbacks import Start, planned, variables_of
@@ -27,34 +25,21 @@ from fsapp.core.placeholder import Side, Standing, heard, side_of, try_of
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task
 from fsapp.core.task_life import Changed
-from fsapp.errors import StateError, SwitchError, UnsafeArgument
+from fsapp.errors import StateError, UnsafeArgument
+from fsapp.link.calling import Rounds, Watched, taken
 from fsapp.log import get_logger, mask
 from fsapp.metrics import CALLBACKS_STANDING, CALLBACKS_TRIED
-from fsapp.spawn import spawn
 from fsapp.state.tasks import Tasks
 from fsapp.telephony.command import placeholder, uuid_exists, uuid_kill
 
-__all__ = ["Callbacks", "Watched", "taken"]
+__all__ = ["Callbacks"]
 
-EVERY_S = 1.0
 _DUTY = 20        # reading what is due, and planning, each take a twentieth of the time at most
 _GONE_S = 5.0     # the switch's tables of calls may be behind its events
 _MADE_S = 15.0    # until a call that was asked for is there, or will not be
 _REST_S, _MOST_REST_S = 5.0, 300.0  # after a call that came to no agent
 _API_S = 2.0
-_STOP_S = 1.0
 _log = get_logger("callbacks")
-
-
-class Watched(Protocol):
-    """What is needed of the link's Watch."""
-
-    seen: Seen
-    up: bool
-
-    def api(self, cmd: str, timeout_s: float | None = None) -> str: ...
-
-    def bgapi(self, cmd: str) -> None: ...
 
 
 class Callbacks:
@@ -67,7 +52,6 @@ class Callbacks:
         self, switch: str, watch: Watched, tasks: Tasks, rules: Callable[[], Rules | None],
         tell: Callable[[dict[str, Any]], None], known: Seen, attempted: Callable[[str, str, float], object],
     ) -> None:
-        self.fault = ""
         self._switch = switch
         self._watch = watch
         self._tasks = tasks
@@ -82,9 +66,13 @@ class Callbacks:
         self._over: deque[Standing] = deque()
         self._due: list[Task] = []
         self._read_at = self._plan_at = 0.0
-        self._stopping = Event()
         self._find(known, datetime.now(UTC))
-        self._greenlet = spawn(self._run, name="callbacks")
+        self._rounds = Rounds(self._round, _log, "callbacks", "nobody is called back")
+
+    @property
+    def fault(self) -> str:
+        """Why customers are not called; empty where nothing is wrong."""
+        return self._rounds.fault
 
     def hear(self, event: FloorEvent) -> None:
         """Take an event of the switch; returns at once."""
@@ -99,9 +87,7 @@ class Callbacks:
 
     def stop(self) -> None:
         """Write what is in hand; calls that stand go on standing."""
-        self._stopping.set()
-        self._greenlet.join(_STOP_S)
-        self._greenlet.kill(timeout=1)
+        self._rounds.stop()
         try:
             self._write()
         except StateError as error:
@@ -151,19 +137,6 @@ class Callbacks:
                 self._over.append(self._made.pop(place)[0])
 
     # -- the rounds --------------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        while not self._stopping.wait(EVERY_S):
-            try:
-                self._round(datetime.now(UTC))
-            except (StateError, SwitchError) as error:
-                if str(error) != self.fault:
-                    _log.error("callbacks_held", error=str(error), meanwhile="nobody is called back")
-                self.fault = str(error)
-            except Exception:  # noqa: BLE001  the next round is a new one
-                _log.exception("callbacks_failed")
-            else:
-                self.fault = ""
 
     def _round(self, now: datetime) -> None:
         rules = self._rules()
@@ -296,14 +269,6 @@ class Callbacks:
         _until, rest_s = self._resting.get(task, (0.0, _REST_S / 2))
         rest_s = min(rest_s * 2, _MOST_REST_S)
         self._resting[task] = time.monotonic() + rest_s, rest_s
-
-
-def taken(tasks: Sequence[Task], id_: str, call: str, now: datetime) -> Changed:
-    """The task with its call, unless it has one, or has become due later meanwhile."""
-    task = next((task for task in tasks if task.id == id_), None)
-    if task is None or task.call or task.due_at > now:
-        return Changed(tuple(tasks), None)
-    return task_life.placed(tasks, id_, call)
 
 
 def _released(tasks: Sequence[Task], id_: str, call: str) -> Changed:

@@ -16,8 +16,6 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from gevent.event import Event
-
 from fsapp.core import task_life
 from fsapp.core.floor import Seen
 from fsapp.core.floor_change import FloorEvent
@@ -27,24 +25,21 @@ from fsapp.core.placeholder import Side, side_of
 from fsapp.core.rules import Rules
 from fsapp.core.task import Task
 from fsapp.core.task_life import Changed
-from fsapp.errors import StateError, SwitchError, UnsafeArgument
-from fsapp.link.callbacks import Watched, taken
+from fsapp.errors import StateError, UnsafeArgument
+from fsapp.link.calling import Rounds, Watched, taken
 from fsapp.log import get_logger, mask
 from fsapp.metrics import SURVEY_CALLS, SURVEYS_STANDING
-from fsapp.spawn import spawn
 from fsapp.state.tasks import Tasks
 from fsapp.telephony.command import flow_call, uuid_exists, uuid_kill
 
 __all__ = ["FlowCalls"]
 
-EVERY_S = 1.0
 _DUTY = 20      # reading what is due takes a twentieth of the time at most
 _GONE_S = 5.0   # the switch's table of calls may be behind its events
 _MADE_S = 15.0  # until a call that was asked for is there, or will not be
 _REST_S = 60.0  # after a call that could not be put together
 _HELD_S, _MOST_HELD_S = 10.0, 3600.0  # nobody is called after somebody answered for nothing: each time twice as long
 _API_S = 2.0
-_STOP_S = 1.0
 _log = get_logger("surveys")
 
 
@@ -55,7 +50,6 @@ class FlowCalls:
         self, switch: str, watch: Watched, tasks: Tasks, rules: Callable[[], Rules | None],
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
-        self.fault = ""
         self._switch = switch
         self._watch = watch
         self._tasks = tasks
@@ -71,8 +65,12 @@ class FlowCalls:
         self._over: deque[FlowLeg] = deque()
         self._due: list[Task] = []
         self._read_at = 0.0
-        self._stopping = Event()
-        self._greenlet = spawn(self._run, name="flow-calls")
+        self._rounds = Rounds(self._round, _log, "surveys", "nobody is called for a survey")
+
+    @property
+    def fault(self) -> str:
+        """Why customers are not called; empty where nothing is wrong."""
+        return self._rounds.fault
 
     def hear(self, event: FloorEvent) -> None:
         """Take an event of the switch; returns at once."""
@@ -81,9 +79,7 @@ class FlowCalls:
 
     def stop(self) -> None:
         """Write what is in hand; calls that live go on."""
-        self._stopping.set()
-        self._greenlet.join(_STOP_S)
-        self._greenlet.kill(timeout=1)
+        self._rounds.stop()
         try:
             self._write()
         except StateError as error:
@@ -124,19 +120,6 @@ class FlowCalls:
                     self._over.append(self._made.pop(call)[0])
 
     # -- the rounds --------------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        while not self._stopping.wait(EVERY_S):
-            try:
-                self._round(datetime.now(UTC))
-            except (StateError, SwitchError) as error:
-                if str(error) != self.fault:
-                    _log.error("surveys_held", error=str(error), meanwhile="nobody is called for a survey")
-                self.fault = str(error)
-            except Exception:  # noqa: BLE001  the next round is a new one
-                _log.exception("surveys_failed")
-            else:
-                self.fault = ""
 
     def _round(self, now: datetime) -> None:
         rules = self._rules()
