@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from app import App
 from crowd import CALLBACKS
+from customer import Customer
 from desk import Desk
+from linked import Links
 from machine import ROOT, Switch, binary, wait_until
 from phone import Phone
 
@@ -68,6 +70,20 @@ def agent(switch: Switch) -> Iterator[Desk]:
         switch.cli("callcenter_config agent set status 1004 Available")
         yield desk
         switch.cli("callcenter_config agent set status 1004 'Logged Out'")
+
+
+@pytest.fixture
+def customer() -> Iterator[Customer]:
+    """The phone of all customers who are called."""
+    with Customer() as customer:
+        yield customer
+
+
+@pytest.fixture
+def links(switch: Switch, redis_server) -> Iterator[Links]:
+    links = Links(switch, redis_server)
+    yield links
+    links.stop()
 
 
 @pytest.fixture

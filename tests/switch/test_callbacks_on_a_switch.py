@@ -9,16 +9,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import gevent
 import pytest
 import redis
 from customer import Customer
 from desk import Desk
-from machine import PASSWORD, Switch, rules_document
+from linked import PATIENCE_S, Links, until
+from machine import Switch, rules_document
 from phone import Phone
 from sound import channels, loudness
 
-from fsapp.app.link import LinkProcess
 from fsapp.core import task_life
 from fsapp.core.task import Task, TaskKind, TaskState, TryOutcome
 from fsapp.state.customers import Customers
@@ -27,22 +26,8 @@ from fsapp.state.stream import tail
 from fsapp.state.tasks import Tasks
 
 NUMBER, OTHER = "+381641112233", "+381642223344"
-PATIENCE_S = 30
 CUSTOMER_HZ, AGENT_HZ, RINGING_HZ = 700, 1000, 425
 LOUD = 500  # of tones that are said with 8000
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    with gevent.Timeout(PATIENCE_S, AssertionError(f"not within {PATIENCE_S} s: {what}")):
-        while not (found := condition()):
-            gevent.sleep(0.02)
-        return found
-
-
-@pytest.fixture
-def customer() -> Iterator[Customer]:
-    with Customer() as customer:
-        yield customer
 
 
 @pytest.fixture
@@ -59,23 +44,9 @@ def serve(switch: Switch, redis_client: redis.Redis, fsapp: Callable[..., Any], 
 
 
 @pytest.fixture
-def link(switch: Switch, redis_server: Any, serve: Any) -> Iterator[Callable[[], LinkProcess]]:
-    """Starts a link; another one once that has ended."""
-    started: list[LinkProcess] = []
-
-    def start() -> LinkProcess:
-        process = LinkProcess(redis_server.settings.model_copy(update={
-            "switch": f"127.0.0.1:{switch.event_port}", "switch_password": PASSWORD, "link_http": "127.0.0.1:0",
-            "sync_s": 3600.0,
-        }))
-        process.start()
-        started.append(process)
-        until(lambda: process.watch is not None and process.watch.up, "the link is up")
-        return process
-
-    yield start
-    for process in started:
-        process.stop()
+def link(links: Links, serve: Any) -> Iterator[Links]:
+    yield links
+    links.stop()  # before what is served is put back
 
 
 @pytest.fixture

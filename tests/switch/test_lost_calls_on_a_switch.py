@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import gevent
 import pytest
 import redis
 from customer import Customer
 from desk import Desk
-from machine import PASSWORD, Switch, rules_document
+from linked import Links, until
+from machine import Switch, rules_document
 from phone import Phone
 
 from fsapp.app.link import LinkProcess
@@ -22,29 +22,13 @@ from fsapp.state.stream import tail
 from fsapp.state.tasks import Tasks
 
 NUMBER = "+381641112233"
-PATIENCE_S = 30
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    with gevent.Timeout(PATIENCE_S, AssertionError(f"not within {PATIENCE_S} s: {what}")):
-        while not (found := condition()):
-            gevent.sleep(0.02)
-        return found
-
-
-@pytest.fixture
-def customer() -> Iterator[Customer]:
-    with Customer() as customer:
-        yield customer
 
 
 @pytest.fixture
 def start(
-    switch: Switch, redis_client: redis.Redis, redis_server: Any, fsapp: Callable[..., Any], customer: Customer,
+    switch: Switch, redis_client: redis.Redis, links: Links, fsapp: Callable[..., Any], customer: Customer,
 ) -> Iterator[Callable[..., LinkProcess]]:
     """Serves the example's rules, with lost calls of the helpdesk called back so much later, and starts a link."""
-    started: list[LinkProcess] = []
-
     def run(lost_after_s: int) -> LinkProcess:
         document = copy.deepcopy(rules_document())
         document["centre"] |= {"wrap_up_s": 0}
@@ -52,18 +36,10 @@ def start(
         document["dial"] = {"route": f"sofia/trunks/{{number}}@127.0.0.1:{customer.port}", "ring_s": 15}
         RulesStore(redis_client).load(document, "", "test", "test")
         fsapp()
-        process = LinkProcess(redis_server.settings.model_copy(update={
-            "switch": f"127.0.0.1:{switch.event_port}", "switch_password": PASSWORD, "link_http": "127.0.0.1:0",
-            "sync_s": 3600.0,
-        }))
-        process.start()
-        started.append(process)
-        until(lambda: process.watch is not None and process.watch.up, "the link is up")
-        return process
+        return links()
 
     yield run
-    for process in started:
-        process.stop()
+    links.stop()
     for agent in rules_document()["agent"]:
         switch.cli(f"callcenter_config agent set wrap_up_time {agent} 10")
 

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import gevent
 import pytest
 import redis
 from desk import Desk
-from machine import PASSWORD, Switch, rules_document
+from linked import Links, until
+from machine import Switch, rules_document
 from phone import Phone
 
 from fsapp.app.link import LinkProcess
@@ -24,14 +24,6 @@ from fsapp.state.rules import RulesStore
 from fsapp.state.stream import tail
 
 STRANGER = "+381641112233"
-PATIENCE_S = 30
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    with gevent.Timeout(PATIENCE_S, AssertionError(f"not within {PATIENCE_S} s: {what}")):
-        while not (found := condition()):
-            gevent.sleep(0.02)
-        return found
 
 
 @pytest.fixture
@@ -47,15 +39,9 @@ def rules(switch: Switch, redis_client: redis.Redis, fsapp: Callable[..., Any]) 
 
 
 @pytest.fixture
-def link(switch: Switch, redis_server: Any, rules: Rules) -> Iterator[LinkProcess]:
-    process = LinkProcess(redis_server.settings.model_copy(update={
-        "switch": f"127.0.0.1:{switch.event_port}", "switch_password": PASSWORD, "link_http": "127.0.0.1:0",
-        "sync_s": 3600.0,
-    }))
-    process.start()
-    until(lambda: process.watch is not None and process.watch.up, "the link is up")
-    yield process
-    process.stop()
+def link(links: Links, rules: Rules) -> Iterator[LinkProcess]:
+    yield links()
+    links.stop()  # before the rules' settings are put back
 
 
 def wait_free(client: redis.Redis, agent: str) -> None:

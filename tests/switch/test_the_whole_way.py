@@ -10,11 +10,11 @@ import pytest
 import redis
 from customer import Customer
 from desk import Desk
-from machine import PASSWORD, Switch, rules_document
+from linked import Links, until
+from machine import Switch, rules_document
 from phone import Phone
 from test_asking_on_a_switch import asked
 from test_asking_on_a_switch import press as press_key
-from test_callbacks_on_a_switch import until
 from test_flows_on_a_switch import caller, press
 from test_talks_on_a_switch import told, wait_free
 
@@ -31,14 +31,8 @@ AGENT, GROUP, QUEUE = "agent-1004@fsapp", "group-support@fsapp", "helpdesk@fsapp
 
 
 @pytest.fixture
-def customer() -> Iterator[Customer]:
-    with Customer() as customer:
-        yield customer
-
-
-@pytest.fixture
 def link(
-    switch: Switch, redis_server: Any, redis_client: redis.Redis, fsapp: Callable[..., Any], customer: Customer,
+    switch: Switch, links: Links, redis_client: redis.Redis, fsapp: Callable[..., Any], customer: Customer,
 ) -> Iterator[LinkProcess]:
     """By the example's rules, but that sticky agent and group are waited for, 2 s each, though they are busy.
 
@@ -50,14 +44,10 @@ def link(
     document["dial"] = {"route": f"sofia/trunks/{{number}}@127.0.0.1:{customer.port}", "ring_s": 15}
     RulesStore(redis_client).load(document, "", "test", "test")
     fsapp()
-    process = LinkProcess(redis_server.settings.model_copy(update={
-        "switch": f"127.0.0.1:{switch.event_port}", "switch_password": PASSWORD, "link_http": "127.0.0.1:0",
-        "sync_s": 3600.0,
-    }))
-    process.start()
+    process = links()
     until(lambda: all("leg_timeout=2]" in agent_row(switch, id_)["contact"] for id_ in document["agent"]), "synced")
     yield process
-    process.stop()
+    links.stop()
     for id_ in document["agent"]:
         for setting, value in (
             ("wrap_up_time", "10"), ("no_answer_delay_time", "5"), ("ready_time", "0"),
