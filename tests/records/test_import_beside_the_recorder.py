@@ -14,6 +14,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 from test_recorder import N, call
@@ -57,31 +58,39 @@ def recording(redis_client: Any, database: Database) -> Iterator[Any]:
     """A recorder beside the test, and calls that come in all the time; `told` are those."""
     told: list[str] = []
     recorder = Recorder(GroupReader(redis_client), Keeper(database, str), block_s=0.05)
+    last = Event()
 
     def calls() -> None:
-        while True:
+        while not last.is_set():
             uuid = f"u{len(told)}"
             stream.add(redis_client, [stream.encode(event) for event in call(uuid, time.time())])
             told.append(uuid)
             gevent.sleep(0.02)
 
     coming, running = gevent.spawn(calls), gevent.spawn(recorder.run)
-    recorder.told, recorder.coming = told, coming
+
+    def no_more() -> None:
+        """Every call that has begun to be told is told whole."""
+        last.set()
+        coming.join(20)
+        assert coming.ready()
+
+    recorder.told, recorder.no_more = told, no_more
     yield recorder
-    coming.kill()
+    no_more()
     recorder.stop()
     running.join(20)
 
 
 def caught_up(recorder: Any, database: Database) -> None:
-    recorder.coming.kill()
-    wanted = set(recorder.told)
-    with gevent.Timeout(60, AssertionError("the recorder does not catch up")):
-        while count(database, schema.interactions) < len(wanted):
+    recorder.no_more()
+    wanted, found = dict.fromkeys(recorder.told, "answered"), {}
+    with gevent.Timeout(60, False):
+        while found != wanted:  # a call whose events came in two batches is there before its outcome is
             gevent.sleep(0.05)
-    found = database.read(lambda connection: connection.execute(
-        select(schema.interactions.c.id, schema.interactions.c.outcome)).all())
-    assert dict(map(tuple, found)) == dict.fromkeys(wanted, "answered")
+            found = dict(map(tuple, database.read(lambda connection: connection.execute(
+                select(schema.interactions.c.id, schema.interactions.c.outcome)).all())))
+    assert found == wanted
     assert count(database, schema.quarantine) == 0
 
 
