@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fsapp.cli.report_options import known_rules, period, wanted, zone_of
+from fsapp.cli.report_options import known_rules, not_too_fine, period, wanted, zone_of
 from fsapp.cli.tables import output_options, print_csv, print_json, print_table
 from fsapp.core.reports.catalogue import CATALOGUE, Kind, Report, Unit
 from fsapp.core.reports.query import Abandoned, Query
@@ -19,7 +19,8 @@ _SHORT = ("calls", "classes", "service-level", "abandonment")
 _TOTAL = "total"
 _METAVARS = {"number": "N", "agent": "ID|E-MAIL", "stage": "CAMPAIGN/STAGE"}
 _HELP = {
-    "queue": "Stays in this queue alone.", "agent": "Of this agent alone.", "number": "Of this number of ours alone.",
+    "queue": "Of this queue alone; of calls, their stays in it.", "agent": "Of this agent alone.",
+    "number": "Of this number of ours alone.",
     "line": "Of this service line alone.", "campaign": "Of this campaign alone.", "stage": "Of this stage alone.",
     "class": "Of this class alone: callback, new-customer, service.",
 }
@@ -113,6 +114,7 @@ def _made(
     rules = known_rules(obj.settings)
     now = datetime.now(UTC)
     asked = period(since, until, zone_of(timezone, rules), now)
+    not_too_fine(asked, by)
     query = Query(
         asked, now.timestamp(), tuple(dict.fromkeys(by or kind.by)), wanted(given, rules), within_s,
         obj.settings.short_abandoned_s if short_s is None else short_s, Abandoned(abandoned), rules)

@@ -17,17 +17,18 @@ import click
 from fsapp.cli.agent_status import find_agent
 from fsapp.core.clean import clean_number, clean_text
 from fsapp.core.numbers import normalise
-from fsapp.core.reports.period import Period, day_start
+from fsapp.core.reports.period import HOURS, Period, day_start
 from fsapp.core.rules import Rules
 from fsapp.core.schedule import is_timezone
 from fsapp.errors import FsappError, RulesError, StateError
 from fsapp.settings import Settings
 
-__all__ = ["known_rules", "period", "wanted", "zone_of"]
+__all__ = ["known_rules", "not_too_fine", "period", "wanted", "zone_of"]
 
 _SPAN = re.compile(r"([0-9]{1,5})([smhd])\Z", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_MAX_DAYS = 3700  # by the hour that is some ninety thousand rows
+_MAX_DAYS = 3700
+_MAX_PARTS = 24 * _MAX_DAYS  # as many as that has hours: a row for each
 _ZONES = "zoneinfo/"
 _LONGEST = 256  # of a name
 
@@ -86,6 +87,14 @@ def period(since: str, until: str | None, zone: ZoneInfo, now: datetime) -> Peri
     if end - start > _MAX_DAYS * 86_400:
         raise click.UsageError("from --from to --to are more than ten years: ask for less")
     return Period(start, end, zone)
+
+
+def not_too_fine(asked: Period, by: Sequence[str]) -> None:
+    """UsageError where a row for each part of the hours of the period would be too many."""
+    for name in by:
+        days = _MAX_PARTS * HOURS.get(name, 0) // 86_400
+        if days and asked.end - asked.start > days * 86_400:
+            raise click.UsageError(f"--by {name} is for {days} days at most: ask for less, or --by hour")
 
 
 def _moment(text: str, zone: ZoneInfo, now: datetime, option: str, *, end: bool) -> float:

@@ -22,13 +22,13 @@ AFTER_S = 15  # the caller is on the phone still, and hears that it is noted
 
 def requested(
     id_: str, number: str, place: Stage | Line, call: Call, rules: Rules, *, since: datetime, now: datetime,
-    queue: str | None = None, language: str = "",
+    queue: str | None = None, language: str = "", about: str = "",
 ) -> Task:
     """The task for a caller who has confirmed `number`, in E.164, at a stage or line.
 
     `since`: when the call was answered, from when on the switch counts. The score is that of the call where it has one,
     else that of a service call to this place. Who waited in the `queue` of one agent or group is called back by these
-    first.
+    first. `about`: the uuid of the call.
     """
     earlier = call.earlier
     score = earlier.base_score if earlier else score_of(CallClass.SERVICE, call, place, rules)
@@ -39,7 +39,7 @@ def requested(
         agent=_whose(queue, rules.agents, rules, agent_queue), group=_whose(queue, rules.groups, rules, group_queue),
         caller_id=call.called.e164, contact=earlier.contact if earlier else None, base_score=score, since=since,
         tries_left=rule.tries, made_by="caller", name=call.name, language=language,
-        asked_by=_asker(number, call.caller.key),
+        asked_by=_asker(number, call.caller.key), about=about,
     )
 
 

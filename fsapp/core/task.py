@@ -69,8 +69,8 @@ class Task:
     are. `call`: the uuid of the call that stands in the queue for it now. `closed_at` and `why`: of one not open.
     `batch`: of the import that has made it (`state.imports`), 0 for none. `asked_by`: the number of the caller who has
     asked for it, where that is another than `number`, HIDDEN where there is none. `flow`: which one asks the customer
-    who has answered; such a task is nobody's and never stands in a queue. `about` and `about_agent`: the interaction
-    that it asks about, and who had talked there.
+    who has answered; such a task is nobody's and never stands in a queue. `about`: the interaction that it asks about,
+    or the call that was lost or in which the callback was asked for; `about_agent`: who had talked there, of a survey.
     """
 
     id: str

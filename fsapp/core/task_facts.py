@@ -77,8 +77,8 @@ def given_up(arrival: Arrival, rules: Rules, since: datetime, now: datetime) -> 
     if earlier is None or call.task:
         return None
     meant = meant_by({
-        "type": LOST, "id": f"{arrival.uuid}:asked", "at": now.timestamp(), "queue": arrival.queue,
-        "number": call.caller.key or "", "called": call.called.key or "", "name": call.name,
+        "type": LOST, "id": f"{arrival.uuid}:asked", "call": arrival.uuid, "at": now.timestamp(),
+        "queue": arrival.queue, "number": call.caller.key or "", "called": call.called.key or "", "name": call.name,
         "waited_s": (now - since).total_seconds(), "base_score": earlier.base_score, "contact": earlier.contact,
         "campaign": earlier.campaign, "stage": earlier.stage, "line": earlier.line, "language": arrival.language,
     }, rules, now)
@@ -105,7 +105,7 @@ def _lost(
         group=next((one for one in rules.groups if group_queue(rules.domain, one) == queue), None),
         called=normalise(clean_number(str(fact.get("called") or "")), rules.region).key,
         contact=str(fact.get("contact") or "") or None, made_by=BY, name=str(fact.get("name") or ""),
-        language=str(fact.get("language") or ""),
+        language=str(fact.get("language") or ""), about=str(fact.get("call") or ""),
     )
     # Without a score the place in the queue cannot be kept: it is that of any callback then.
     return replace(task, base_score=score, since=joined_at) if score else task

@@ -262,7 +262,7 @@ def _told(task: Task, what: str, at: datetime) -> dict[str, Any]:
         "number": task.number, "place": task.place, "campaign": task.campaign, "stage": task.stage, "line": task.line,
         "agent": task.agent, "group": task.group, "due_at": task.due_at.timestamp(),
         "expires_at": task.expires_at.timestamp(), "made_at": task.made_at.timestamp(), "made_by": task.made_by,
-        "contact": task.contact, "tries": len(task.tries), "why": task.why, "note": task.note, **_asks(task),
+        "contact": task.contact, "tries": len(task.tries), "why": task.why, "note": task.note, **_follows(task),
     }
 
 
@@ -272,10 +272,10 @@ def _attempt(task: Task, one: Try) -> dict[str, Any]:
         "agent": one.agent, "responsible": one.responsible,
         "outcome": "talked" if one.outcome in _REACHED else "failed", "result": one.outcome.value,
         "cause": one.cause, "talked_s": None if task.flow and one.agent is None else one.talked_s,
-        "campaign": task.campaign, "stage": task.stage, "line": task.line, "contact": task.contact, **_asks(task),
+        "campaign": task.campaign, "stage": task.stage, "line": task.line, "contact": task.contact, **_follows(task),
     }
 
 
-def _asks(task: Task) -> dict[str, str]:
-    """Of a task whose customer a flow asks: which one, and about which interaction."""
+def _follows(task: Task) -> dict[str, str]:
+    """Which flow asks the customer, and which interaction it is about: nothing of a task that has neither."""
     return {name: text for name, text in (("flow", task.flow), ("about", task.about)) if text}

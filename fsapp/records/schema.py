@@ -180,7 +180,8 @@ tickets = Table(
     _index_of_the_over("tickets", "closed_at"),
 )
 tasks = Table(
-    # `flow`: which one asks the customer, of a survey; `about_id`: the interaction that it asks about.
+    # `flow`: which one asks the customer, of a survey; `about_id`: the interaction that it asks about, or the call that
+    # was lost or in which the callback was asked for.
     "tasks", METADATA, _id(), _text("kind"), _text("state"), _text("number"), _customer(), _text("place"),
     _text("campaign"), _text("stage"), _text("line"), _text("contact"), _text("agent"), _text("group"),
     _real("due_at"), _real("expires_at"), _real("made_at"), _text("made_by"), _count("tries"), _text("why"),

@@ -207,7 +207,7 @@ class FlowRunner:
         if place is not None:
             found = self._request(requested(
                 event_id(now.timestamp(), random.getrandbits(48)), action.number, place, arrival.call, rules,
-                since=since, now=now, queue=arrival.queue, language=state.language or ""),
+                since=since, now=now, queue=arrival.queue, language=state.language or "", about=arrival.uuid),
                 rules.dialling)
         outcome = type(found).__name__.lower()
         CALLBACKS_ASKED.labels(outcome).inc()

@@ -108,6 +108,8 @@ def test_narrowing(run: Run, args: tuple[str, ...]) -> None:
     (("--timezone", "Mars/Olympus"), 2, "is no time zone"),
     (("--timezone", "../../etc/passwd"), 2, "is no time zone"), (("--by", "shoe-size"), 2, "shoe-size"),
     (("--agent", "dejam@example.com"), 1, "did you mean"),
+    (("--from", "2020-01-01", "--to", "2026-01-01", "--by", "quarter-hour"), 2, "--by quarter-hour is for 925 days"),
+    (("--from", "2020-01-01", "--to", "2026-01-01", "--by", "half-hour"), 2, "--by half-hour is for 1850 days"),
 ])
 def test_what_cannot_be_reported_is_refused_in_one_line(
     run: Run, args: tuple[str, ...], status: int, said: str,

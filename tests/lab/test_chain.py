@@ -263,6 +263,8 @@ def check_reports(chain: Chain, rows: dict[str, dict[str, Any]], talked: str, co
         return tuple(said[name] for name in figures)
 
     assert total_of("callbacks", "callbacks", "requested", "done", "tries") == (1, 1, 1, 1)
+    of_queue = chain.fsapp("report", "callbacks", "--from", "1d", "--by", "queue", "--by", "number")["rows"]
+    assert [(row["queue"], row["number"], row["done"]) for row in of_queue] == [("helpdesk@fsapp", HELPDESK, 1)]
     assert total_of("attempts", "attempts", "talked", "talk_s") == (1, 1, rows[back]["talked_s"])
     assert total_of("surveys", "answers", "average_mark") == (1, 4.0)
     assert total_of("voicemails", "messages", "heard") == (1, 0)

@@ -141,12 +141,14 @@ class _Maker:
 
     def outbound(self) -> None:
         random = self._random
+        calls = [call["id"] for call in self.tables["interactions"]]
         for _ in range(30):
             made_at = self.at()
             task = self.put("tasks", kind=random.choice(("requested", "lost", "imported")), made_at=made_at, told="x",
                             state=random.choice(("open", "done", "done", "failed", "expired", "cancelled", None)),
                             tries=random.randrange(4), changed_at=made_at, agent=self.maybe(random.choice(AGENTS), 0.5),
-                            closed_at=self.maybe(made_at + self.some(9000, -10)), **self.where())
+                            closed_at=self.maybe(made_at + self.some(9000, -10)),
+                            about_id=self.maybe(random.choice((*calls, "purged"))), **self.where())
             for _ in range(random.choice((0, 1, 2))):
                 talked = random.random() < 0.4
                 self.put("attempts", task_id=self.maybe(task["id"]), at=made_at + self.some(9000, -20),

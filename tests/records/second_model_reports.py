@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 Row = dict[str, Any]
 Figures = dict[str, Any]
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-TIMES = ("month", "week", "day", "hour", "weekday", "hour-of-day")
+TIMES = ("month", "week", "day", "hour", "half-hour", "quarter-hour", "weekday", "hour-of-day")
 DAY_S = 86_400  # what began earlier than that before the period is over
 STEP_S = 900  # every day and hour of every zone begins at a multiple of it
 
@@ -58,10 +58,10 @@ def clock(at: float, zone: str, name: str) -> str:
         return WEEKDAYS[shown.weekday()]
     if name == "hour-of-day":
         return shown.strftime("%H")
-    minute = at - at % 60
+    minute, minutes = at - at % 60, {"hour": 60, "half-hour": 30, "quarter-hour": 15}[name]
     while True:
         before, here = wall(minute - 60), wall(minute)
-        if here.minute == 0 or before.utcoffset() != here.utcoffset():
+        if here.minute % minutes == 0 or before.utcoffset() != here.utcoffset():
             return here.isoformat(sep=" ", timespec="minutes")
         minute -= 60
 
@@ -250,9 +250,16 @@ def of_flows(ends: list[Row], _asked: Asked) -> Figures:
 # Calling customers
 
 
+def due_to(task: Row | None, tables: dict[str, list[Row]]) -> Row:
+    """Queue and number of ours of the call that a task is due to."""
+    about = None if task is None else task["about_id"]
+    call = next((call for call in tables["interactions"] if call["id"] == about), {})
+    return {"queue": call.get("queue"), "number": call.get("called")}
+
+
 def callbacks(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, Row]]:
     for task in tables["tasks"]:
-        row = named(task) | {"first": min(
+        row = named(task) | due_to(task, tables) | {"first": min(
             (one["at"] for one in tables["attempts"] if one["task_id"] == task["id"]), default=None)}
         if task["kind"] in ("requested", "lost") and asked.has(task["made_at"]) and asked.wants(row):
             yield asked.key(task["made_at"], row), row
@@ -276,7 +283,8 @@ def of_callbacks(tasks: list[Row], _asked: Asked) -> Figures:
 
 def attempts(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, Row]]:
     for one in tables["attempts"]:
-        row = named(one) | {"said": one["result"], "result": one["result"] or one["outcome"]}
+        task = next((task for task in tables["tasks"] if task["id"] == one["task_id"]), None)
+        row = named(one) | due_to(task, tables) | {"said": one["result"], "result": one["result"] or one["outcome"]}
         if asked.has(one["at"]) and asked.wants(row):
             yield asked.key(one["at"], row), row
 
@@ -409,11 +417,13 @@ def of_agents(some: list[tuple[str, float | None]], _asked: Asked) -> Figures:
 
     there = {word: lasted(f"there {word}") for word in (*PRECEDENCE, "idle")}
     talks = [value for word, value in some if word == "answered"]
+    ended = [value for value in talks if value is not None]
     return {"logged_in_s": round(lasted("logged_in"), 3), "talk_s": round(lasted("talk"), 3)} | {
         f"{word}_s": round(there[word], 3) for word in ("wrap_up", "ringing", "break", "idle")} | {
         "occupancy": part(there["talk"] + there["wrap_up"], lasted("logged_in") - there["break"]),
         "answered": len(talks), "missed": sum(word == "missed" for word, _value in some),
-        "average_talk_s": average([value for value in talks if value is not None])}
+        "average_talk_s": average(ended),
+        "average_handling_s": round((sum(ended) + there["wrap_up"]) / len(ended), 3) if ended else None}
 
 
 def rested(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, tuple[str, float]]]:

@@ -84,10 +84,10 @@ def test_an_agents_time_is_one_thing_at_a_time(database: Database) -> None:
     assert found == (
         {"agent": "1004", "hour": "2026-11-25 09:00+01:00", "logged_in_s": 3600.0, "talk_s": 460.0, "wrap_up_s": 16.0,
          "ringing_s": 25.0, "break_s": 300.0, "idle_s": 2799.0, "occupancy": 0.1442, "answered": 2, "missed": 1,
-         "average_talk_s": 250.0},
+         "average_talk_s": 250.0, "average_handling_s": 258.0},
         {"agent": "1004", "hour": "2026-11-25 10:00+01:00", "logged_in_s": 3000.0, "talk_s": 100.0, "wrap_up_s": 10.0,
          "ringing_s": 0, "break_s": 100.0, "idle_s": 2790.0, "occupancy": 0.0379, "answered": 2, "missed": 0,
-         "average_talk_s": 25.0})
+         "average_talk_s": 25.0, "average_handling_s": 30.0})
     # Breaks: lunch 300 s; training began at 3650 in the second hour, in a talk until 3700.
     found = reports.report(database, "breaks", _query(by=("reason",))).rows
     assert found == (
@@ -104,7 +104,8 @@ def test_who_is_still_there_and_still_talks_has_done_so_until_now(database: Data
     found = reports.report(database, "agents", _query(by=("agent",), now=NINE + 600)).rows
     assert found == ({
         "agent": "1005", "logged_in_s": 600.0, "talk_s": 500.0, "wrap_up_s": 0, "ringing_s": 0, "break_s": 0,
-        "idle_s": 100.0, "occupancy": 0.8333, "answered": 1, "missed": 0, "average_talk_s": None},)
+        "idle_s": 100.0, "occupancy": 0.8333, "answered": 1, "missed": 0, "average_talk_s": None,
+        "average_handling_s": None},)
 
 
 def test_who_can_no_longer_be_seen_was_there_until_the_last_moment_that_is_known(database: Database) -> None:
@@ -210,6 +211,32 @@ def test_callbacks(database: Database) -> None:
     assert [(row["kind"], row["callbacks"], row["done"]) for row in found] == [("lost", 4, 0), ("requested", 2, 2)]
 
 
+def test_callbacks_are_of_the_queue_and_number_of_their_call(database: Database) -> None:
+    """And tries of them: two of k1, one of k3, one of nothing."""
+    def call(id_: str, queue: str | None, called: str) -> dict[str, Any]:
+        return {"id": id_, "started_at": NINE - 60, "queue": queue, "called": called}
+
+    helpdesk, sales = "+381115550300", "+381115550100"
+    _write(
+        database, interactions=[call("u1", "helpdesk@fsapp", helpdesk), call("u2", "vip@fsapp", helpdesk),
+                                call("u3", None, sales)],
+        tasks=[{"id": f"k{place}", "kind": "lost", "state": "open", "made_at": NINE, "tries": 0, "changed_at": NINE,
+                "told": "x", "about_id": about}
+               for place, about in enumerate(("u1", "u1", "u2", "u3", "purged", None))],
+        attempts=[{"id": f"t{place}", "task_id": task, "at": NINE + 60, "outcome": "failed"}
+                  for place, task in enumerate(("k1", "k1", "k3", None))])
+    found = reports.report(database, "callbacks", _query(by=("queue",))).rows
+    assert [(row["queue"], row["callbacks"]) for row in found] == [
+        ("helpdesk@fsapp", 2), ("vip@fsapp", 1), (None, 3)]
+    found = reports.report(database, "callbacks", _query(by=("number",))).rows
+    assert [(row["number"], row["callbacks"]) for row in found] == [(sales, 1), (helpdesk, 3), (None, 2)]
+    assert reports.report(database, "callbacks", _query(only={"queue": ("vip@fsapp",)})).total["callbacks"] == 1
+    found = reports.report(database, "attempts", _query(by=("queue", "number"))).rows
+    assert [(row["queue"], row["number"], row["attempts"]) for row in found] == [
+        ("helpdesk@fsapp", helpdesk, 2), (None, sales, 1), (None, None, 1)]
+    assert reports.report(database, "attempts", _query(only={"number": (sales,)})).total["attempts"] == 1
+
+
 def test_what_was_said_afterwards(database: Database) -> None:
     talk = _talk("a1", "1001", NINE + 100, 300)
     said = [("sold", "1001", "a1", 0), ("sold", "1002", None, 5), ("no interest", "1001", None, 3600),
@@ -251,7 +278,7 @@ def test_every_report_can_be_read_by_everything_it_offers(database: Database) ->
             assert reports.report(database, kind.name, _query(only={name: ("nobody",)})).total is not None
 
 
-@pytest.mark.parametrize("by", ["day", "hour", "weekday", "hour-of-day"])
+@pytest.mark.parametrize("by", ["day", "hour", "quarter-hour", "weekday", "hour-of-day"])
 def test_an_agents_night_without_end_is_spread_over_days_as_the_clock_shows_them(database: Database, by: str) -> None:
     """Logged in over the night on which the clocks are put back: the hours add up to what a watch would say."""
     start = datetime(2026, 10, 24, 20, tzinfo=ZONE).timestamp()
@@ -268,6 +295,8 @@ def test_an_agents_night_without_end_is_spread_over_days_as_the_clock_shows_them
         assert there == {"2026-10-24": 4.0, "2026-10-25": 7.0}
     elif by == "hour":
         assert len(there) == 11 and set(there.values()) == {1.0}
+    elif by == "quarter-hour":
+        assert len(there) == 44 and set(there.values()) == {0.25}
     elif by == "hour-of-day":
         assert there["02"] == 2.0 and there["20"] == 1.0
     else:

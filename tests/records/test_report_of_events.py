@@ -74,7 +74,7 @@ EVENTS = [
      "result": "talked", "talked_s": 60.0, "line": "helpdesk"},
     {"type": "task", "id": "t2:closed", "at": NINE + 500, "task": "t2", "kind": "lost", "state": "done", "number": N,
      "place": "helpdesk", "line": "helpdesk", "due_at": NINE + 300, "expires_at": NINE + 9000, "made_at": NINE + 260,
-     "tries": 1},
+     "tries": 1, "about": "u2"},
     _status(-600, "Available"), _status(600, "On Break", "lunch"), _status(900, "Available"),
 ]
 
@@ -127,7 +127,8 @@ def test_the_agent(centre: Database) -> None:
     # rang for 5 s; a break of 300 s.
     assert found["1005"] == {
         "agent": "1005", "logged_in_s": 1800.0, "talk_s": 500.0, "wrap_up_s": 20.0, "ringing_s": 5.0, "break_s": 300.0,
-        "idle_s": 975.0, "occupancy": 0.3467, "answered": 3, "missed": 0, "average_talk_s": 100.0}
+        "idle_s": 975.0, "occupancy": 0.3467, "answered": 3, "missed": 0, "average_talk_s": 100.0,
+        "average_handling_s": 110.0}
     assert (found["1004"]["missed"], found["1004"]["logged_in_s"]) == (1, 0.0)
     assert reports.report(centre, "breaks", _by("reason")).rows[0] == {
         "reason": "lunch", "breaks": 1, "break_s": 300.0, "average_break_s": 300.0}
@@ -137,6 +138,9 @@ def test_callbacks_and_flows(centre: Database) -> None:
     found = reports.report(centre, "callbacks", QUERY).total
     assert (found["callbacks"], found["lost"], found["done"], found["average_first_try_s"]) == (1, 1, 1, 240.0)
     assert reports.report(centre, "attempts", QUERY).total["talk_s"] == 60.0
+    for report, figure in (("callbacks", "callbacks"), ("attempts", "attempts")):
+        [row] = reports.report(centre, report, _by("queue", "number")).rows  # of u2, which gave up
+        assert (row["queue"], row["number"], row[figure]) == ("helpdesk@fsapp", "+381115550300", 1)
     [row] = reports.report(centre, "flows", _by("flow", "block")).rows
     assert (row["flow"], row["block"], row["runs"], row["hung_up"]) == ("main", "menu", 1, 1)
 

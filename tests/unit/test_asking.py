@@ -174,12 +174,13 @@ def test_a_call_from_a_queue_keeps_its_place() -> None:
                       f"renewals/first-call/{MINE}", "d1", ())
     call = Call(normalise(MINE, "RS"), normalise("+381115550100", "RS"), "Petar", earlier)
     stage = RULES.stages["renewals/first-call"]
-    task = requested("t1", OTHER, stage, call, RULES, since=SINCE, now=NOW, queue="agent-1002@fsapp", language="en")
+    task = requested("t1", OTHER, stage, call, RULES, since=SINCE, now=NOW, queue="agent-1002@fsapp", language="en",
+                     about="u1")
     assert (task.kind, task.number, task.place, task.agent, task.group) == (
         TaskKind.REQUESTED, OTHER, "renewals/first-call", "1002", None)
     assert (task.caller_id, task.contact, task.name, task.language) == (
         "+381115550100", f"renewals/first-call/{MINE}", "Petar", "en")
-    assert task.made_by == "caller" and task.tries_left == stage.calling_back.tries
+    assert task.about == "u1" and task.made_by == "caller" and task.tries_left == stage.calling_back.tries
     assert task.due_at == NOW + timedelta(seconds=AFTER_S)
     assert task.expires_at == NOW + timedelta(seconds=stage.calling_back.expires_s)
     # The score the caller would have, who came in a hundred seconds ago and waited still.

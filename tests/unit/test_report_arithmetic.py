@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsapp.core.reports.period import Period, Timeline, day_start, days, hours, timeline
+from fsapp.core.reports.period import HOURS, Period, Timeline, day_start, days, hours, timeline
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.core.reports.spans import intersect, length, spread, subtract, union
@@ -62,7 +62,7 @@ def test_equal_hours_are_told_apart_by_their_offset() -> None:
 def test_every_moment_is_in_one_slot_and_the_clock_agrees(zone: str, start: int, seconds: int) -> None:
     known = ZoneInfo(zone)
     period = Period(float(start), float(start + seconds), known)
-    for slots in (list(days(period)), list(hours(period))):
+    for slots in (list(days(period)), *(list(hours(period, part)) for part in HOURS.values())):
         assert slots[0].start == period.start and slots[-1].end == period.end
         assert all(one.end == other.start for one, other in zip(slots, slots[1:], strict=False))
         assert all(one.end > one.start for one in slots)
@@ -70,7 +70,23 @@ def test_every_moment_is_in_one_slot_and_the_clock_agrees(zone: str, start: int,
             for at in (slot.start, (slot.start + slot.end) / 2, slot.end - 0.001):
                 shown = datetime.fromtimestamp(at, UTC).astimezone(known)
                 assert shown.isoformat(sep=" ").startswith(slot.label[:13])
+                assert slot.label[16:] in ("", shown.isoformat()[-6:])
                 assert Timeline(slots).label(at) == slot.label
+
+
+def test_parts_of_hours_are_those_that_the_clock_shows() -> None:
+    # The clocks go from 03:00 back to 02:00; elsewhere from 02:00 back to 01:30, and from 02:00 to 02:30.
+    belgrade = _period("Europe/Belgrade", "2026-10-25", "2026-10-26")
+    halves = [slot.label for slot in hours(belgrade, HOURS["half-hour"])]
+    assert len(halves) == 50 and halves[4:8] == [
+        "2026-10-25 02:00+02:00", "2026-10-25 02:30+02:00", "2026-10-25 02:00+01:00", "2026-10-25 02:30+01:00"]
+    assert len(list(hours(belgrade, HOURS["quarter-hour"]))) == 100
+    back = _period("Australia/Lord_Howe", "2026-04-05", "2026-04-06")
+    assert [slot.label for slot in hours(back, HOURS["half-hour"])][3:6] == [
+        "2026-04-05 01:30+11:00", "2026-04-05 01:30+10:30", "2026-04-05 02:00+10:30"]
+    on = _period("Australia/Lord_Howe", "2026-10-04", "2026-10-05")
+    assert [slot.label for slot in hours(on, HOURS["quarter-hour"])][7:9] == [
+        "2026-10-04 01:45+10:30", "2026-10-04 02:30+11:00"]
 
 
 def test_a_date_that_is_left_out_is_no_day() -> None:
@@ -104,6 +120,9 @@ def test_hours_without_calls_have_rows_up_to_now() -> None:
     found, total = rows.report(lambda tally, _query: {"calls": tally.counts["calls"]})
     assert [row["calls"] for row in found] == [0, 0, 1, 0]
     assert found[3]["hour"] == "2026-10-25 02:00+01:00" and total == {"calls": 1}
+    query = Query(period, now=period.start + 3600, by=("half-hour",))
+    found, _total = Rows(query).report(lambda _tally, _query: {})
+    assert [row["half-hour"][11:16] for row in found] == ["00:00", "00:30", "01:00"]
 
 
 spans = st.lists(st.tuples(st.integers(-50, 150), st.integers(-50, 150)), max_size=12)

@@ -47,7 +47,7 @@ def test_a_lost_call_makes_a_task_that_keeps_the_place() -> None:
     task = lost()
     assert (task.kind, task.number, task.place, task.agent, task.group) == (TaskKind.LOST, N, "helpdesk", None, None)
     assert (task.due_at, task.made_at) == (AT + timedelta(seconds=60), AT)
-    assert (task.caller_id, task.tries_left) == ("+381115550300", 3)
+    assert (task.caller_id, task.tries_left, task.about) == ("+381115550300", 3, "c1")
     # As if still waiting: a minute after, the score of who has waited a minute and a half.
     assert (task.base_score, task.since) == (101_003_540, AT - timedelta(seconds=30))
     assert task_life.kept_score(task, task.due_at) == 101_003_540 + 90

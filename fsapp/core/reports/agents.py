@@ -92,10 +92,12 @@ def agents(tally: Tally, _query: Query) -> Figures:
     found: Figures = {f"{word}_s": round(float(counts[word]), 3) for word in (
         "logged_in", "talk", "wrap_up", "ringing", "break", "idle")}
     worked = counts["talk_there"] + counts["wrap_up"]
+    talks = tally.samples["talked"]
     return found | {
         "occupancy": share(worked, counts["logged_in"] - counts["break"]),
         "answered": counts["answered"], "missed": counts["missed"],
-        "average_talk_s": mean(tally.samples["talked"]),
+        "average_talk_s": mean(talks),
+        "average_handling_s": round((sum(talks) + counts["wrap_up"]) / len(talks), 3) if talks else None,
     }
 
 

@@ -1,24 +1,24 @@
 """The days and hours of a period as clocks in a time zone show them, summer time included. Pure: counts nothing.
 
-Times are epoch seconds. A day begins at the first moment of its date; an hour where the clock shows a full one, or
-where it is put forward or back: the day on which it is put back has an hour more, and its two equal hours have two
-offsets.
+Times are epoch seconds. A day begins at the first moment of its date; an hour, a half or a quarter of one where the
+clock shows a full one, or where it is put forward or back: the day on which it is put back has an hour more, and its
+two equal hours have two offsets.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from fsapp.core.schedule import DAYS
 
-__all__ = ["BY_TIME", "Period", "Slot", "Timeline", "day_start", "days", "hours", "timeline"]
+__all__ = ["BY_TIME", "HOURS", "Period", "Slot", "Timeline", "day_start", "days", "hours", "timeline"]
 
-BY_TIME = ("month", "week", "day", "hour", "weekday", "hour-of-day")
-_HOUR_S = 3600.0
+BY_TIME = ("month", "week", "day", "hour", "half-hour", "quarter-hour", "weekday", "hour-of-day")
+HOURS: Mapping[str, int] = {"hour": 3600, "half-hour": 1800, "quarter-hour": 900}  # parts of days, in seconds
 
 
 class Period(NamedTuple):
@@ -30,7 +30,7 @@ class Period(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A day or an hour, as much of it as lies in the period, and what it is called."""
+    """A day, an hour or a part of one, as much of it as lies in the period, and what it is called."""
 
     start: float
     end: float
@@ -51,16 +51,17 @@ class Timeline:
 
 
 def timeline(period: Period, by: str) -> Timeline:
-    """The slots of a period by `day` (2026-10-25), `week` (2026-W43, of ISO 8601), `month` (2026-10), `hour`
-    (2026-10-25 02:00+01:00), `weekday` (mon) or `hour-of-day` (02), which the hours that come twice share."""
+    """The slots of a period by `day` (2026-10-25), `week` (2026-W43, of ISO 8601), `month` (2026-10), `hour`,
+    `half-hour` or `quarter-hour` (2026-10-25 02:00+01:00), `weekday` (mon) or `hour-of-day` (02), which the hours that
+    come twice share."""
     if by == "day":
         return Timeline(list(days(period)))
     if by == "week":
         return Timeline([slot._replace(label=_week(date.fromisoformat(slot.label))) for slot in days(period)])
     if by == "month":
         return Timeline([slot._replace(label=slot.label[:7]) for slot in days(period)])
-    if by == "hour":
-        return Timeline(list(hours(period)))
+    if by in HOURS:
+        return Timeline(list(hours(period, HOURS[by])))
     if by == "weekday":
         slots = [slot._replace(label=DAYS[date.fromisoformat(slot.label).weekday()]) for slot in days(period)]
         there = {slot.label for slot in slots}
@@ -95,13 +96,13 @@ def days(period: Period) -> Iterator[Slot]:
         day, start = following, end
 
 
-def hours(period: Period) -> Iterator[Slot]:
-    """The hours of a period in order, each with the offset of its clock."""
+def hours(period: Period, seconds: int = HOURS["hour"]) -> Iterator[Slot]:
+    """The hours of a period in order, or parts of `seconds` that an hour has, each with the offset of its clock."""
     zone = period.zone
     start = day_start(datetime.fromtimestamp(period.start, zone).date(), zone)
     while start < period.end:
         shown = datetime.fromtimestamp(start, zone)
-        end = start + _HOUR_S - (shown.minute * 60 + shown.second)
+        end = start + seconds - (shown.minute * 60 + shown.second) % seconds
         if _offset(end, zone) != _offset(start, zone):
             end = _change(start, end, zone)
         if end > period.start:

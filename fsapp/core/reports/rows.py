@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from fsapp.core.reports.period import BY_TIME, Timeline, timeline
+from fsapp.core.reports.period import BY_TIME, HOURS, Timeline, timeline
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.tally import Figures, Tally
 
@@ -37,8 +37,8 @@ class Rows:
     @cached_property
     def timeline(self) -> Timeline:
         """The slots that tell times apart, as fine as the rows need them."""
-        finest = "hour" if {"hour", "hour-of-day"} & set(self._query.by) else "day"
-        return timeline(self._query.period, finest)
+        fine = {name if name in HOURS else "hour" for name in self._query.by if name in (*HOURS, "hour-of-day")}
+        return timeline(self._query.period, min(fine, key=lambda name: HOURS[name], default="day"))
 
     def at(self, at: float, values: Sequence[str | None]) -> Tally:
         """The tally for what happened `at`; `values`: for each of `by`."""

@@ -1,8 +1,13 @@
-"""Reads attempts, callbacks and contacts, for the reports on calling customers. Reckons nothing."""
+"""Reads attempts, callbacks and contacts, for the reports on calling customers. Reckons nothing.
+
+Queue and number of a callback, and of the attempts at one, are those of the call that it is due to.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, case, func, select
+from typing import Any
+
+from sqlalchemy import Connection, FromClause, case, func, select
 
 from fsapp.core.contact_rows import GONE
 from fsapp.core.reports.outbound import Asked, Tried, count_attempt, count_callback
@@ -10,17 +15,20 @@ from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.core.task_life import ASKED
 from fsapp.records.reports.reading import Columns, only, read, within
-from fsapp.records.schema import attempts, contacts, tasks
+from fsapp.records.schema import attempts, contacts, interactions, tasks
 
 __all__ = ["read_attempts", "read_callbacks", "read_campaigns"]
 
-_TRY, _TASK, _CONTACT = attempts.c, tasks.c, contacts.c
+_TRY, _TASK, _CONTACT, _CALL = attempts.c, tasks.c, contacts.c, interactions.c
 _OF_AGENTS = _TRY.flow.is_(None)  # no agent has a part in survey calls
+_OF_THE_CALL: Columns = {"queue": _CALL.queue, "number": _CALL.called}
 _TRY_COLUMNS: Columns = {
+    **_OF_THE_CALL,
     "agent": _TRY.agent, "responsible": _TRY.responsible, "campaign": _TRY.campaign,
     "stage": _TRY.campaign + "/" + _TRY.stage, "line": _TRY.line, "result": func.coalesce(_TRY.result, _TRY.outcome),
 }
 _TASK_COLUMNS: Columns = {
+    **_OF_THE_CALL,
     "kind": _TASK.kind, "agent": _TASK.agent, "campaign": _TASK.campaign, "stage": _TASK.campaign + "/" + _TASK.stage,
     "line": _TASK.line,
 }
@@ -30,7 +38,8 @@ _CONTACT_COLUMNS: Columns = {"campaign": _CONTACT.campaign, "stage": _CONTACT.ca
 def read_attempts(connection: Connection, query: Query, rows: Rows) -> None:
     for at, outcome, result, talked_s, *values in read(connection, select(
             _TRY.at, _TRY.outcome, _TRY.result, _TRY.talked_s, *(_TRY_COLUMNS[name] for name in rows.by),
-    ).where(within(_TRY.at, query), _OF_AGENTS, *only(query, _TRY_COLUMNS))):
+    ).select_from(_with_calls(attempts, query)).where(
+            within(_TRY.at, query), _OF_AGENTS, *only(query, _TRY_COLUMNS))):
         count_attempt(rows.at(at, values), Tried(outcome, result, talked_s))
 
 
@@ -39,8 +48,17 @@ def read_callbacks(connection: Connection, query: Query, rows: Rows) -> None:
     for made_at, kind, state, closed_at, tries, first, *values in read(connection, select(
             _TASK.made_at, _TASK.kind, _TASK.state, _TASK.closed_at, _TASK.tries, first_at,
             *(_TASK_COLUMNS[name] for name in rows.by),
-    ).where(_TASK.kind.in_([kind.value for kind in ASKED]), within(_TASK.made_at, query), *only(query, _TASK_COLUMNS))):
+    ).select_from(_with_calls(tasks, query)).where(
+            _TASK.kind.in_([kind.value for kind in ASKED]), within(_TASK.made_at, query), *only(query, _TASK_COLUMNS))):
         count_callback(rows.at(made_at, values), Asked(kind, state, made_at, first, closed_at, tries))
+
+
+def _with_calls(table: FromClause, query: Query) -> FromClause:
+    """The table, with the calls that its tasks are due to where something of them is asked for."""
+    if not {*query.by, *query.only} & set(_OF_THE_CALL):
+        return table
+    joined: Any = table if table is tasks else table.outerjoin(tasks, _TASK.id == _TRY.task_id)
+    return joined.outerjoin(interactions, _CALL.id == _TASK.about_id)
 
 
 def read_campaigns(connection: Connection, query: Query, rows: Rows) -> None:
