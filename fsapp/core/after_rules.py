@@ -24,6 +24,7 @@ DEFAULT_TICKET_DAYS = 30
 DEFAULT_TIMEOUT_S = 10.0
 DEFAULT_DUE_S = 0
 DEFAULT_SURVEY_DUE_S = 600
+DEFAULT_SURVEY_REST_DAYS = 7
 
 
 class TicketRule(StrEnum):
@@ -84,7 +85,8 @@ class After:
     """One rule: when it fits, and what then follows. `subject` (with placeholders) is of the ticket it opens.
 
     `ticket_days`: an open ticket counts which something happened to in so many days. `survey`: the flow that asks the
-    customer, who is called `survey_due_s` after the interaction ended; one that is such a call itself does not fit.
+    customer, who is called `survey_due_s` after the interaction ended, unless the flow has asked the same customer in
+    the last `survey_rest_days` (0: however often); one that is such a call itself does not fit.
     """
 
     name: str
@@ -98,6 +100,7 @@ class After:
     email: str | None = None
     survey: str | None = None
     survey_due_s: int = DEFAULT_SURVEY_DUE_S
+    survey_rest_days: int = DEFAULT_SURVEY_REST_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +164,5 @@ def _after(spec: Mapping[str, Any]) -> After:
             task.get("due_s", DEFAULT_DUE_S), TaskFor(task.get("who", "group" if "group" in task else "agent")),
             task.get("group"), task.get("note", "")),
         spec.get("webhook"), spec.get("email"), spec.get("survey"), spec.get("survey_due_s", DEFAULT_SURVEY_DUE_S),
+        spec.get("survey_rest_days", DEFAULT_SURVEY_REST_DAYS),
     )

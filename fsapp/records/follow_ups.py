@@ -17,6 +17,7 @@ from fsapp.core.after_rules import TicketRule
 from fsapp.core.follow_up import Action, Finished, Kind, action_id, follow_ups
 from fsapp.core.following import Unfit, document, letter, subject_of, survey_wanted, task_wanted
 from fsapp.core.rules import Rules
+from fsapp.core.task import TryOutcome
 from fsapp.records import schema, tickets
 from fsapp.records.writer import lock, upsert
 
@@ -163,7 +164,8 @@ class _Writing:
                 one = self._tag(one, action)
                 made = {"state": DONE, "target": ", ".join(action.rule.tags)}
             else:
-                made = _outgoing(one, action, self._rules, self._now, self._timezone)
+                made = self._asked_lately(one, action) or _outgoing(
+                    one, action, self._rules, self._now, self._timezone)
             over = made["state"] != WAITING
             self._rows.append({
                 "id": action.id, "interaction_id": one.id, "rule": action.rule.name, "kind": action.kind.value,
@@ -171,6 +173,21 @@ class _Writing:
                 "error": None, "payload": None, "next_at": None, **made})
             followed.append(action.kind.value)
         return followed
+
+    def _asked_lately(self, one: Finished, action: Action) -> Row | None:
+        """The row of a survey whose flow has asked this customer not long ago: nobody is called again for it."""
+        table, days = schema.attempts.c, action.rule.survey_rest_days
+        if action.kind is not Kind.SURVEY or one.number is None or not days:
+            return None
+        mine = table.number == one.number
+        if one.customer_id is not None:
+            mine = or_(mine, table.customer_id == one.customer_id)
+        asked = self._connection.execute(select(table.at).where(
+            mine, table.flow == action.target, table.result == TryOutcome.ASKED.value,
+            table.at > self._now - days * _DAY_S).limit(1)).scalar()
+        return None if asked is None else {
+            "state": DROPPED, "target": action.target,
+            "error": f"this flow has asked the customer in the last {days} days (survey_rest_days)"}
 
     def _ticket(self, one: Finished, action: Action) -> str:
         """The ticket that the interaction belongs to: unless somebody has said so by hand."""

@@ -85,8 +85,9 @@ def _actions(path: Path, spec: Mapping[str, Any], document: Mapping[str, Any], c
                 yield Finding((*path, key), 'is of a ticket; add ticket = "open-or-new", or remove it')
     elif spec.get("ticket") == "new" and "ticket_days" in spec:
         yield Finding((*path, "ticket_days"), 'is of open tickets; write ticket = "open-or-new", or remove it')
-    if "survey_due_s" in spec and "survey" not in spec:
-        yield Finding((*path, "survey_due_s"), 'is of a survey; add survey = "FLOW", or remove it')
+    for key in ("survey_due_s", "survey_rest_days"):
+        if key in spec and "survey" not in spec:
+            yield Finding((*path, key), 'is of a survey; add survey = "FLOW", or remove it')
     yield from twice((*path, "tags"), texts(spec, "tags"))
     task = table(spec, "task")
     yield from known((*path, "task", "group"), task, "group", document, complete)

@@ -139,6 +139,7 @@ class After(Table):
     email: Name | None = None
     survey: Name | None = None
     survey_due_s: Annotated[int, Field(ge=0, le=_LATEST_S)] | None = None
+    survey_rest_days: Annotated[int, Field(ge=0, le=3650)] | None = None
 
 
 class Webhook(Table):

@@ -181,6 +181,31 @@ def test_a_survey_follows_from_whom_can_be_asked_and_from_no_survey(database: Da
     assert _look(database, rules).interactions == 0
 
 
+@pytest.mark.parametrize(("days", "attempt", "asked_again"), [
+    (None, {}, False), (None, {"at": NOW - 7 * 86400 - 1}, True), (8, {"at": NOW - 7 * 86400 - 1}, False),
+    (0, {}, True), (None, {"result": "no-answer"}, True), (None, {"flow": "other"}, True),
+    (None, {"number": OTHER}, True), (None, {"number": OTHER, "customer_id": "c1"}, False),
+])
+def test_nobody_is_asked_the_same_again_soon(
+    database: Database, days: int | None, attempt: dict[str, Any], asked_again: bool,
+) -> None:
+    flows = rules_with()["flow"] | {"how": {"line": "helpdesk", "start": "end", "block": {"end": {"kind": "hangup"}}}}
+    rest = {} if days is None else {"survey_rest_days": days}
+    rules = Rules.from_document(rules_with(after=[{"name": "how", "survey": "how", **rest}], flow=flows))
+    customer(database)
+    interaction(database, customer_id="c1")
+    database.write(lambda connection: connection.execute(schema.attempts.insert(), {
+        "id": "a1", "number": NUMBER, "flow": "how", "outcome": "talked", "result": "asked", "at": NOW - 3600,
+        **attempt}))
+    _look(database, rules)
+    [row] = _all(database, schema.followups)
+    assert row["kind"] == "survey"
+    if asked_again:
+        assert (row["state"], row["error"]) == ("waiting", None)
+    else:
+        assert row["state"] == "dropped" and "survey_rest_days" in row["error"]
+
+
 @pytest.mark.parametrize("email", [HOSTILE, "a@b", "x@example.com\nBcc: y@example.com", "x@example.com, y@example.com",
                                    "<x@example.com>", "a" * 300 + "@example.com"])
 def test_hostile_text_goes_nowhere_but_where_it_is_text(database: Database, email: str) -> None:

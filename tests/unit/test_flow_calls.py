@@ -266,7 +266,8 @@ def test_whom_a_survey_asks() -> None:
         "language": "sr", "flow": "how", "about": "u1", "about_agent": "1001"}
     assert isinstance(survey_wanted(replace(one, number=None), "how", 60, rules()), Unfit)
     assert isinstance(survey_wanted(replace(one, line=None), "how", 60, rules()), Unfit)
-    assert after_rules_from({"after": [{"name": "x", "survey": "how"}]}).after[0].survey_due_s == 600
+    [rule] = after_rules_from({"after": [{"name": "x", "survey": "how"}]}).after
+    assert (rule.survey_due_s, rule.survey_rest_days) == (600, 7)
 
 
 def test_a_customer_is_asked_the_same_once() -> None:

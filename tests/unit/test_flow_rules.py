@@ -213,6 +213,9 @@ def test_a_survey_leads_to_nobody(tmp_path: Path, flow: str | None, fault: str):
     ("", 'survey = "how"', "the flow 'how' has no blocks: nobody would be asked"),
     ('kind = "hangup"', 'tags = ["x"]\nsurvey_due_s = 60', 'survey_due_s: is of a survey; add survey = "FLOW"'),
     ('kind = "hangup"', 'survey = "how"\nsurvey_due_s = -1', "survey_due_s"),
+    ('kind = "hangup"', 'survey = "how"\nsurvey_rest_days = 0', ""),
+    ('kind = "hangup"', 'survey = "how"\nsurvey_rest_days = -1', "survey_rest_days"),
+    ('kind = "hangup"', 'tags = ["x"]\nsurvey_rest_days = 7', 'survey_rest_days: is of a survey; add survey = "FLOW"'),
 ])
 def test_a_survey_call_leads_to_nobody_either(tmp_path: Path, flow: str | None, after: str, fault: str):
     (tmp_path / "centre.toml").write_text(CENTRE)
