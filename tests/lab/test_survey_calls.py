@@ -498,6 +498,8 @@ def check_memory(memory: Memory, talk: str) -> None:
     assert (row["agent"], row["answers"], row["average_mark"]) == ("1004", 1, 4.0)
     total = memory.fsapp("report", "calls", "--from", "1d")["total"]
     assert (total["calls"], total["answered"], total["abandoned"]) == (1, 1, 0)
+    [row] = memory.fsapp("report", "survey-calls", "--from", "1d", "--by", "flow", "--by", "agent")["rows"]
+    assert [row[name] for name in ("flow", "agent", "calls", "asked", "responded")] == ["how", "1004", 1, 1, 1]
     for report in ("attempts", "callbacks"):
         assert memory.fsapp("report", report, "--from", "1d")["total"][report] == 0
     kinds = [one["kind"] for one in memory.fsapp("customers", "timeline", CUSTOMER)["entries"]]

@@ -156,7 +156,18 @@ class _Maker:
                          outcome="talked" if talked else "failed",
                          talked_s=self.maybe(self.some(900)) if talked else None,
                          result=self.maybe("talked") if talked else random.choice(RESULTS),
+                         flow=None, interaction_id=None,
                          **{name: task[name] for name in ("campaign", "stage", "line")})
+            for _ in range(random.choice((0, 1))):
+                call = f"s-{len(self.tables['attempts'])}"
+                self.put("attempts", task_id=self.maybe(task["id"]), at=made_at + self.some(9000, -20),
+                         flow=random.choice(("how", "why")), agent=None, responsible=None, outcome="failed",
+                         talked_s=None, interaction_id=call,
+                         result=random.choice(("asked", "asked", "asked", *RESULTS)),
+                         **{name: task[name] for name in ("campaign", "stage", "line")})
+                if random.random() < 0.4:
+                    self.put("surveys", interaction_id=random.choice(calls), flow="how", at=made_at, block="how",
+                             value="5", call_id=call)
         for _ in range(15):
             campaign, stage = random.choice(STAGES)
             self.put("contacts", campaign=campaign, stage=stage, number="+381601234567", attempts=random.randrange(2),
@@ -169,8 +180,9 @@ class _Maker:
             self.put("dispositions", disposition=random.choice(("sold", "not now")), at=self.at(), **self.where() | {
                 "interaction_id": self.maybe(random.choice(calls)), "agent": self.maybe(random.choice(AGENTS))})
             self.tables["dispositions"][-1].pop("line")
-            self.put("surveys", interaction_id=self.maybe(random.choice(calls)), flow="main", at=self.at(),
-                     block=random.choice(("how", "why")), value=random.choice(("1", "5", "10", "x", "12345", "", None)))
+            self.put("surveys", interaction_id=self.maybe(random.choice(calls)), flow="main", call_id=None,
+                     at=self.at(), block=random.choice(("how", "why")),
+                     value=random.choice(("1", "5", "10", "x", "12345", "", None)))
             at = self.at()
             self.put("voicemails", flow="main", block=self.maybe("box"), line=random.choice(LINES), at=at,
                      heard_at=self.maybe(at + self.some(9000, -9), 0.6))

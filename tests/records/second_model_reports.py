@@ -254,7 +254,7 @@ def due_to(task: Row | None, tables: dict[str, list[Row]]) -> Row:
     """Queue and number of ours of the call that a task is due to."""
     about = None if task is None else task["about_id"]
     call = next((call for call in tables["interactions"] if call["id"] == about), {})
-    return {"queue": call.get("queue"), "number": call.get("called")}
+    return {"queue": call.get("queue"), "number": call.get("called"), "agent_of_call": call.get("agent")}
 
 
 def callbacks(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, Row]]:
@@ -281,8 +281,33 @@ def of_callbacks(tasks: list[Row], _asked: Asked) -> Figures:
         "average_done_s": average(done), "median_done_s": middle(done), "longest_done_s": most(done)}
 
 
+def survey_calls(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, Row]]:
+    answered = {one["call_id"] for one in tables["surveys"]}
+    for one in tables["attempts"]:
+        task = next((task for task in tables["tasks"] if task["id"] == one["task_id"]), None)
+        row = named(one) | due_to(task, tables) | {
+            "responded": one["interaction_id"] in answered, "said": one["result"],
+            "result": one["result"] or one["outcome"]}
+        row["agent"] = row["agent_of_call"]
+        if one["flow"] is not None and asked.has(one["at"]) and asked.wants(row):
+            yield asked.key(one["at"], row), row
+
+
+def of_survey_calls(some: list[Row], _asked: Asked) -> Figures:
+    asked = [one for one in some if one["said"] == "asked"]
+    missed = [one["said"] for one in some if one["said"] != "asked"]
+    words = ("busy", "no-answer", "rejected", "unreachable", "given-up", "failed")
+    responded = sum(one["responded"] for one in asked)
+    return {"calls": len(some), "asked": len(asked), "responded": responded, "not_reached": len(missed)} | {
+        word.replace("-", "_"): missed.count(word) for word in words} | {
+        "unknown": sum(word not in words for word in missed), "reach_rate": part(len(asked), len(some)),
+        "response_rate": part(responded, len(asked))}
+
+
 def attempts(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, Row]]:
     for one in tables["attempts"]:
+        if one["flow"] is not None:
+            continue
         task = next((task for task in tables["tasks"] if task["id"] == one["task_id"]), None)
         row = named(one) | due_to(task, tables) | {"said": one["result"], "result": one["result"] or one["outcome"]}
         if asked.has(one["at"]) and asked.wants(row):
@@ -553,7 +578,8 @@ REPORTS: dict[str, tuple[Gather, Callable[[Any, Asked], Figures]]] = {
     "calls": (calls_or_stays, of_calls), "classes": (calls_or_stays, of_calls),
     "service-level": (calls_or_stays, of_service_level), "answer-speed": (calls_or_stays, of_answer_speed),
     "abandonment": (calls_or_stays, of_abandonment), "flows": (flow_ends, of_flows),
-    "callbacks": (callbacks, of_callbacks), "attempts": (attempts, of_attempts), "campaigns": (campaigns, of_campaigns),
+    "survey-calls": (survey_calls, of_survey_calls), "callbacks": (callbacks, of_callbacks),
+    "attempts": (attempts, of_attempts), "campaigns": (campaigns, of_campaigns),
     "agents": (worked, of_agents), "breaks": (rested, of_breaks), "stickiness": (stuck, of_stickiness),
     "direct-callbacks": (entitled, of_kept), "voicemails": (messages, of_voicemails), "surveys": (answers, of_surveys),
     "dispositions": (dispositions, lambda some, _asked: {"dispositions": len(some)}),

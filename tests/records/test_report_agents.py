@@ -237,6 +237,32 @@ def test_callbacks_are_of_the_queue_and_number_of_their_call(database: Database)
     assert reports.report(database, "attempts", _query(only={"number": (sales,)})).total["attempts"] == 1
 
 
+def test_survey_calls(database: Database) -> None:
+    """Three were asked, of whom two answered, one of them two questions; two were not reached; one is of yesterday."""
+    def call(id_: str, result: str | None, task: str | None = "k1", **more: Any) -> dict[str, Any]:
+        return {"id": id_, "interaction_id": id_, "task_id": task, "at": NINE, "flow": "how", "result": result,
+                "outcome": "talked" if result == "asked" else "failed"} | more
+
+    _write(
+        database, interactions=[{"id": "u1", "started_at": NINE - 60, "queue": "helpdesk@fsapp", "agent": "1004",
+                                 "called": "+381115550300"}],
+        tasks=[{"id": "k1", "kind": "survey", "state": "open", "made_at": NINE, "tries": 0, "changed_at": NINE,
+                "told": "x", "about_id": "u1"}],
+        attempts=[call("s1", "asked"), call("s2", "asked"), call("s3", "asked", None), call("s4", "busy"),
+                  call("s5", None, flow="why"), call("s6", "asked", at=PERIOD.start - 1),
+                  call("t1", "talked", flow=None)],  # an agent's
+        surveys=[{"id": f"a{place}", "interaction_id": "u1", "call_id": call_id, "flow": "how", "block": "rate",
+                  "value": "5", "at": NINE} for place, call_id in enumerate(("s1", "s1", "s2", "s6", None))])
+    assert reports.report(database, "survey-calls", _query()).total == {
+        "calls": 5, "asked": 3, "responded": 2, "not_reached": 2, "busy": 1, "no_answer": 0, "rejected": 0,
+        "unreachable": 0, "given_up": 0, "failed": 0, "unknown": 1, "reach_rate": 0.6, "response_rate": 0.6667}
+    found = reports.report(database, "survey-calls", _query(by=("flow", "queue", "agent", "number"))).rows
+    assert [(row["flow"], row["queue"], row["agent"], row["number"], row["calls"]) for row in found] == [
+        ("how", "helpdesk@fsapp", "1004", "+381115550300", 3), ("how", None, None, None, 1),
+        ("why", "helpdesk@fsapp", "1004", "+381115550300", 1)]
+    assert reports.report(database, "attempts", _query()).total["attempts"] == 1
+
+
 def test_what_was_said_afterwards(database: Database) -> None:
     talk = _talk("a1", "1001", NINE + 100, 300)
     said = [("sold", "1001", "a1", 0), ("sold", "1002", None, 5), ("no interest", "1001", None, 3600),

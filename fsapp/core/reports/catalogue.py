@@ -106,6 +106,8 @@ CATALOGUE: Mapping[str, Kind] = {kind.name: kind for kind in (
           f"agent {_PLACE}", said.dispositions),
     _kind("surveys", "what callers answered to questions of flows", f"flow block value agent {_PLACE}", "flow block",
           f"agent {_PLACE}", said.surveys),
+    _kind("survey-calls", "calls in which a flow was to ask customers, and how they ended",
+          f"flow queue agent number {_PLACE} result", "flow", f"queue agent number {_PLACE}", outbound.survey_calls),
     _kind("voicemails", "messages that callers left, and how soon they were heard", "flow block line", "line", "line",
           said.voicemails),
 )}

@@ -1,4 +1,4 @@
-"""Figures of calling customers: attempts, callbacks, campaigns. Pure; docs/reports.md defines each figure."""
+"""Figures of calling customers: attempts, callbacks, survey calls, campaigns. Pure; docs/reports.md defines each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from fsapp.core.reports.query import Query
 from fsapp.core.reports.tally import Figures, Tally, mean, quantile, share
 from fsapp.core.task import TaskKind, TaskState, TryOutcome
 
-__all__ = ["Asked", "Tried", "attempts", "callbacks", "campaigns", "count_attempt", "count_callback"]
+__all__ = [
+    "Asked", "Tried", "attempts", "callbacks", "campaigns", "count_attempt", "count_callback", "count_survey_call",
+    "survey_calls",
+]
 
 
 class Tried(NamedTuple):
@@ -40,13 +43,38 @@ def count_attempt(tally: Tally, one: Tried) -> None:
 
 def attempts(tally: Tally, _query: Query) -> Figures:
     counts, talks = tally.counts, tally.samples["talked"]
+    return {
+        "attempts": counts["attempts"], "talked": counts["talked"], **_not_reached(tally),
+        "reach_rate": share(counts["talked"], counts["attempts"]),
+        "talk_s": round(float(sum(talks)), 3), "average_talk_s": mean(talks),
+    }
+
+
+def _not_reached(tally: Tally) -> Figures:
+    """Attempts that have reached nobody, and why."""
+    counts = tally.counts
     ways = {result.value.replace("-", "_"): counts[f"result {result.value}"]
             for result in TryOutcome if result not in (TryOutcome.TALKED, TryOutcome.ASKED)}
-    other = counts["not_reached"] - sum(ways.values())
+    return {"not_reached": counts["not_reached"], **ways, "unknown": counts["not_reached"] - sum(ways.values())}
+
+
+def count_survey_call(tally: Tally, result: str | None, responded: bool) -> None:
+    """`responded`: whether a question was answered in it."""
+    tally.count("calls")
+    if result == TryOutcome.ASKED:
+        tally.count("asked")
+        tally.count("responded", int(responded))
+    else:
+        tally.count("not_reached")
+        tally.count(f"result {result}")
+
+
+def survey_calls(tally: Tally, _query: Query) -> Figures:
+    counts = tally.counts
     return {
-        "attempts": counts["attempts"], "talked": counts["talked"], "not_reached": counts["not_reached"], **ways,
-        "unknown": other, "reach_rate": share(counts["talked"], counts["attempts"]),
-        "talk_s": round(float(sum(talks)), 3), "average_talk_s": mean(talks),
+        "calls": counts["calls"], "asked": counts["asked"], "responded": counts["responded"], **_not_reached(tally),
+        "reach_rate": share(counts["asked"], counts["calls"]),
+        "response_rate": share(counts["responded"], counts["asked"]),
     }
 
 

@@ -1,23 +1,24 @@
 """Reads attempts, callbacks and contacts, for the reports on calling customers. Reckons nothing.
 
-Queue and number of a callback, and of the attempts at one, are those of the call that it is due to.
+Queue and number of a callback, and of the attempts at one, are those of the call that it is due to; of a survey call,
+and its agent, those of the call that it asks about.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, case, func, select
+from sqlalchemy import Connection, FromClause, case, exists, func, select
 
 from fsapp.core.contact_rows import GONE
-from fsapp.core.reports.outbound import Asked, Tried, count_attempt, count_callback
+from fsapp.core.reports.outbound import Asked, Tried, count_attempt, count_callback, count_survey_call
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.core.task_life import ASKED
 from fsapp.records.reports.reading import Columns, only, read, within
-from fsapp.records.schema import attempts, contacts, interactions, tasks
+from fsapp.records.schema import attempts, contacts, interactions, surveys, tasks
 
-__all__ = ["read_attempts", "read_callbacks", "read_campaigns"]
+__all__ = ["read_attempts", "read_callbacks", "read_campaigns", "read_survey_calls"]
 
 _TRY, _TASK, _CONTACT, _CALL = attempts.c, tasks.c, contacts.c, interactions.c
 _OF_AGENTS = _TRY.flow.is_(None)  # no agent has a part in survey calls
@@ -32,6 +33,7 @@ _TASK_COLUMNS: Columns = {
     "kind": _TASK.kind, "agent": _TASK.agent, "campaign": _TASK.campaign, "stage": _TASK.campaign + "/" + _TASK.stage,
     "line": _TASK.line,
 }
+_SURVEY_COLUMNS: Columns = {**_TRY_COLUMNS, "flow": _TRY.flow, "agent": _CALL.agent}
 _CONTACT_COLUMNS: Columns = {"campaign": _CONTACT.campaign, "stage": _CONTACT.campaign + "/" + _CONTACT.stage}
 
 
@@ -53,9 +55,18 @@ def read_callbacks(connection: Connection, query: Query, rows: Rows) -> None:
         count_callback(rows.at(made_at, values), Asked(kind, state, made_at, first, closed_at, tries))
 
 
-def _with_calls(table: FromClause, query: Query) -> FromClause:
-    """The table, with the calls that its tasks are due to where something of them is asked for."""
-    if not {*query.by, *query.only} & set(_OF_THE_CALL):
+def read_survey_calls(connection: Connection, query: Query, rows: Rows) -> None:
+    responded = exists().where(surveys.c.call_id == _TRY.interaction_id)
+    for at, result, answers, *values in read(connection, select(
+            _TRY.at, _TRY.result, responded, *(_SURVEY_COLUMNS[name] for name in rows.by),
+    ).select_from(_with_calls(attempts, query, "agent")).where(
+            within(_TRY.at, query), _TRY.flow.is_not(None), *only(query, _SURVEY_COLUMNS))):
+        count_survey_call(rows.at(at, values), result, bool(answers))
+
+
+def _with_calls(table: FromClause, query: Query, *more: str) -> FromClause:
+    """The table, with the calls that its tasks are due to where something of them is asked for, or one of `more`."""
+    if not {*query.by, *query.only} & {*_OF_THE_CALL, *more}:
         return table
     joined: Any = table if table is tasks else table.outerjoin(tasks, _TASK.id == _TRY.task_id)
     return joined.outerjoin(interactions, _CALL.id == _TASK.about_id)

@@ -18,6 +18,7 @@ READERS: Mapping[str, Callable[[Connection, Query, Rows], None]] = {
     "calls": calls.read_calls, "service-level": calls.read_calls, "answer-speed": calls.read_calls,
     "abandonment": calls.read_calls, "classes": calls.read_calls, "flows": calls.read_flows,
     "callbacks": outbound.read_callbacks, "attempts": outbound.read_attempts, "campaigns": outbound.read_campaigns,
+    "survey-calls": outbound.read_survey_calls,
     "agents": agents.read_agents, "breaks": agents.read_breaks, "stickiness": calls.read_stickiness,
     "direct-callbacks": calls.read_direct_callbacks, "dispositions": said.read_dispositions,
     "surveys": said.read_surveys, "voicemails": said.read_voicemails,
