@@ -184,7 +184,8 @@ class _Maker:
                      at=self.at(), block=random.choice(("how", "why")),
                      value=random.choice(("1", "5", "10", "x", "12345", "", None)))
             at = self.at()
-            self.put("voicemails", flow="main", block=self.maybe("box"), line=random.choice(LINES), at=at,
+            self.put("voicemails", interaction_id=self.maybe(random.choice(calls)), flow="main",
+                     block=self.maybe("box"), line=random.choice(LINES), at=at,
                      heard_at=self.maybe(at + self.some(9000, -9), 0.6))
 
 

@@ -542,7 +542,8 @@ def of_stickiness(calls: list[Row], asked: Asked) -> Figures:
 def dispositions(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, Row]]:
     calls = {call["id"]: call for call in tables["interactions"]}
     for one in tables["dispositions"]:
-        row = named(one | {"line": (calls.get(one["interaction_id"]) or {}).get("line")})
+        call = calls.get(one["interaction_id"]) or {}
+        row = named(one | {name: call.get(name) for name in ("line", "queue", "called")})
         if asked.has(one["at"]) and asked.wants(row):
             yield asked.key(one["at"], row), row
 
@@ -562,9 +563,12 @@ def of_surveys(some: list[Row], _asked: Asked) -> Figures:
 
 
 def messages(tables: dict[str, list[Row]], asked: Asked) -> Iterator[tuple[Any, Row]]:
+    calls = {call["id"]: call for call in tables["interactions"]}
     for one in tables["voicemails"]:
-        if asked.has(one["at"]) and asked.wants(one):
-            yield asked.key(one["at"], one), one
+        call = calls.get(one["interaction_id"], {})
+        row = one | {"queue": call.get("queue"), "number": call.get("called")}
+        if asked.has(one["at"]) and asked.wants(row):
+            yield asked.key(one["at"], row), row
 
 
 def of_voicemails(some: list[Row], _asked: Asked) -> Figures:

@@ -269,12 +269,14 @@ def test_what_was_said_afterwards(database: Database) -> None:
             ("sold", "1001", None, -1)]
     answers = [("5", "a1", 0), ("2", None, 1), ("4", None, 2), ("\u0664", None, 2), ("later", None, 3), ("1", None, -9)]
     _write(
-        database, interactions=[talk[0] | {"line": "helpdesk"}], queue_stays=[talk[1]],
+        database, interactions=[talk[0] | {"line": "helpdesk", "queue": "vip@fsapp", "called": "+381115550300"}],
+        queue_stays=[talk[1]],
         dispositions=[{"id": f"d{place}", "disposition": word, "agent": agent, "interaction_id": call, "at": NINE + at}
                       for place, (word, agent, call, at) in enumerate(said)],
         surveys=[{"id": f"s{place}", "flow": "main", "block": "how-was-it", "value": value, "interaction_id": call,
                   "at": NINE + at} for place, (value, call, at) in enumerate(answers)],
-        voicemails=[{"id": f"v{place}", "line": "helpdesk", "at": NINE, "heard_at": heard}
+        voicemails=[{"id": f"v{place}", "line": "helpdesk", "at": NINE, "heard_at": heard,
+                     "interaction_id": "a1" if place else None}
                     for place, heard in enumerate([NINE + 100, NINE + 400, NINE - 5, None])])
     found = reports.report(database, "dispositions", _query(by=("disposition", "hour-of-day"))).rows
     assert [tuple(row.values()) for row in found] == [("no interest", "10", 1), ("sold", "09", 2)]
@@ -287,6 +289,12 @@ def test_what_was_said_afterwards(database: Database) -> None:
     assert reports.report(database, "voicemails", _query()).total == {
         "messages": 4, "heard": 3, "heard_rate": 0.75, "average_unheard_s": 166.667, "median_unheard_s": 100.0,
         "longest_unheard_s": 400.0}
+    for report, figure, of_the_call in (
+            ("dispositions", "dispositions", 1), ("surveys", "answers", 1), ("voicemails", "messages", 3)):
+        for only in ({"queue": ("vip@fsapp",)}, {"number": ("+381115550300",)}):
+            assert reports.report(database, report, _query(only=only)).total[figure] == of_the_call
+        rows = reports.report(database, report, _query(by=("queue", "number"))).rows
+        assert (rows[0]["queue"], rows[0]["number"]) == ("vip@fsapp", "+381115550300")
 
 
 def test_every_report_can_be_read_by_everything_it_offers(database: Database) -> None:

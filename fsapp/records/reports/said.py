@@ -13,15 +13,18 @@ from fsapp.records.schema import dispositions, interactions, surveys, voicemails
 __all__ = ["read_dispositions", "read_surveys", "read_voicemails"]
 
 _SAID, _ANSWER, _MESSAGE, _CALL = dispositions.c, surveys.c, voicemails.c, interactions.c
+_OF_THE_CALL: Columns = {"queue": _CALL.queue, "number": _CALL.called}
 _SAID_COLUMNS: Columns = {
+    **_OF_THE_CALL,
     "disposition": _SAID.disposition, "agent": _SAID.agent, "campaign": _SAID.campaign,
     "stage": _SAID.campaign + "/" + _SAID.stage, "line": _CALL.line,
 }
 _ANSWER_COLUMNS: Columns = {
+    **_OF_THE_CALL,
     "flow": _ANSWER.flow, "block": _ANSWER.block, "value": _ANSWER.value, "agent": _CALL.agent, "line": _CALL.line,
     "campaign": _CALL.campaign, "stage": _CALL.campaign + "/" + _CALL.stage,
 }
-_MESSAGE_COLUMNS: Columns = {"flow": _MESSAGE.flow, "block": _MESSAGE.block, "line": _MESSAGE.line}
+_MESSAGE_COLUMNS: Columns = {**_OF_THE_CALL, "flow": _MESSAGE.flow, "block": _MESSAGE.block, "line": _MESSAGE.line}
 
 
 def read_dispositions(connection: Connection, query: Query, rows: Rows) -> None:
@@ -43,5 +46,6 @@ def read_surveys(connection: Connection, query: Query, rows: Rows) -> None:
 def read_voicemails(connection: Connection, query: Query, rows: Rows) -> None:
     for at, heard_at, *values in read(connection, select(
             _MESSAGE.at, _MESSAGE.heard_at, *(_MESSAGE_COLUMNS[name] for name in rows.by),
-    ).where(within(_MESSAGE.at, query), *only(query, _MESSAGE_COLUMNS))):
+    ).join_from(voicemails, interactions, _CALL.id == _MESSAGE.interaction_id, isouter=True).where(
+            within(_MESSAGE.at, query), *only(query, _MESSAGE_COLUMNS))):
         count_message(rows.at(at, values), at, heard_at)
