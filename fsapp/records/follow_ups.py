@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from fsapp.core.after_rules import TicketRule
@@ -19,6 +19,7 @@ from fsapp.core.following import Unfit, document, letter, subject_of, survey_wan
 from fsapp.core.rules import Rules
 from fsapp.core.task import TryOutcome
 from fsapp.records import schema, tickets
+from fsapp.records.whose import numbers_of
 from fsapp.records.writer import lock, upsert
 
 __all__ = ["DONE", "DROPPED", "FAILED", "LATEST_S", "LOOK", "OLDEST_S", "SETTLE_S", "WAITING", "Looked", "look"]
@@ -176,18 +177,29 @@ class _Writing:
 
     def _asked_lately(self, one: Finished, action: Action) -> Row | None:
         """The row of a survey whose flow has asked this customer not long ago: nobody is called again for it."""
-        table, days = schema.attempts.c, action.rule.survey_rest_days
-        if action.kind is not Kind.SURVEY or one.number is None or not days:
+        days = action.rule.survey_rest_days
+        if action.kind is not Kind.SURVEY or not days or not self._asked(one, action.target, self._now - days * _DAY_S):
             return None
-        mine = table.number == one.number
-        if one.customer_id is not None:
-            mine = or_(mine, table.customer_id == one.customer_id)
-        asked = self._connection.execute(select(table.at).where(
-            mine, table.flow == action.target, table.result == TryOutcome.ASKED.value,
-            table.at > self._now - days * _DAY_S).limit(1)).scalar()
-        return None if asked is None else {
-            "state": DROPPED, "target": action.target,
-            "error": f"this flow has asked the customer in the last {days} days (survey_rest_days)"}
+        return {"state": DROPPED, "target": action.target,
+                "error": f"this flow has asked the customer in the last {days} days (survey_rest_days)"}
+
+    def _asked(self, one: Finished, flow: str, since: float) -> bool:
+        """Whether the flow has asked this customer since then, having called them or in a call of theirs."""
+        if not (one.number or "").startswith("+"):  # callers without a number are not one customer
+            return False
+        numbers = {one.number, *(numbers_of(self._connection, one.customer_id) if one.customer_id else ())}
+
+        def theirs(table: Table) -> ColumnElement[bool]:
+            # Whoever had the number then: it is the same phone.
+            mine = table.c.number.in_(numbers)
+            return or_(mine, table.c.customer_id == one.customer_id) if one.customer_id else mine
+
+        tries, calls, ends = schema.attempts, schema.interactions, schema.flow_ends
+        called = select(tries.c.id).where(
+            theirs(tries), tries.c.flow == flow, tries.c.result == TryOutcome.ASKED.value, tries.c.at > since)
+        led = select(ends.c.id).join(calls, calls.c.id == ends.c.interaction_id).where(
+            theirs(calls), ends.c.flow == flow, ends.c.at > since, calls.c.started_at > since - _DAY_S)
+        return any(self._connection.execute(question.limit(1)).first() is not None for question in (called, led))
 
     def _ticket(self, one: Finished, action: Action) -> str:
         """The ticket that the interaction belongs to: unless somebody has said so by hand."""

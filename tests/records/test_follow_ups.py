@@ -18,6 +18,7 @@ from fsapp.records.writer import Given, write_events
 from fsapp.rules import check_document
 
 NOW = 1_000_100.0
+SECOND = "+381641112222"
 WEBHOOK = {"crm": {"url": "http://127.0.0.1:1/x"}}
 EMAIL = {"boss": {"to": ["boss@example.com", "{agent_email}", "{customer_email}"], "subject": "{name} called",
                   "text": "{note}\n{talked_s} s"}}
@@ -185,25 +186,66 @@ def test_a_survey_follows_from_whom_can_be_asked_and_from_no_survey(database: Da
     (None, {}, False), (None, {"at": NOW - 7 * 86400 - 1}, True), (8, {"at": NOW - 7 * 86400 - 1}, False),
     (0, {}, True), (None, {"result": "no-answer"}, True), (None, {"flow": "other"}, True),
     (None, {"number": OTHER}, True), (None, {"number": OTHER, "customer_id": "c1"}, False),
+    (None, {"number": SECOND}, False), (None, {"number": SECOND, "customer_id": "c2"}, False),
 ])
 def test_nobody_is_asked_the_same_again_soon(
     database: Database, days: int | None, attempt: dict[str, Any], asked_again: bool,
 ) -> None:
-    flows = rules_with()["flow"] | {"how": {"line": "helpdesk", "start": "end", "block": {"end": {"kind": "hangup"}}}}
-    rest = {} if days is None else {"survey_rest_days": days}
-    rules = Rules.from_document(rules_with(after=[{"name": "how", "survey": "how", **rest}], flow=flows))
-    customer(database)
-    interaction(database, customer_id="c1")
-    database.write(lambda connection: connection.execute(schema.attempts.insert(), {
+    """SECOND is a number of the customer too, who may not have been known when it was called."""
+    of_a_customer(database)
+    rows(database, "attempts", {
         "id": "a1", "number": NUMBER, "flow": "how", "outcome": "talked", "result": "asked", "at": NOW - 3600,
-        **attempt}))
-    _look(database, rules)
-    [row] = _all(database, schema.followups)
+        **attempt})
+    assert asked_again == wanted(database, {} if days is None else {"survey_rest_days": days})
+
+
+@pytest.mark.parametrize(("call", "end", "asked_again"), [
+    ({"id": "u1"}, {}, False), ({"id": "u0", "number": SECOND}, {}, False),
+    ({"id": "u0", "number": OTHER, "customer_id": "c1"}, {}, False), ({"id": "u0", "number": OTHER}, {}, True),
+    ({"id": "u1"}, {"flow": "other"}, True), ({"id": "u0", "started_at": NOW - 7 * 86400 - 60}, {"at": 1.0}, True),
+    ({"id": "u0", "started_at": NOW - 7 * 86400 - 60}, {"at": NOW - 7 * 86400 + 1}, False),
+])
+def test_who_was_asked_after_a_talk_is_not_called_for_the_same(
+    database: Database, call: dict[str, Any], end: dict[str, Any], asked_again: bool,
+) -> None:
+    of_a_customer(database)
+    if call["id"] != "u1":
+        interaction(database, **call, followed_at=NOW)
+    rows(database, "flow_ends", {
+        "id": "f1", "interaction_id": call["id"], "flow": "how", "end": "hung-up", "at": NOW - 45, **end})
+    assert asked_again == wanted(database, {})
+
+
+def test_callers_without_a_number_do_not_stand_for_each_other(database: Database) -> None:
+    for id_ in ("u0", "u1"):
+        interaction(database, id_, number="anonymous")
+    rows(database, "flow_ends", {"id": "f1", "interaction_id": "u0", "flow": "how", "end": "hung-up", "at": NOW - 45})
+    wanted(database, {})
+    assert not any("survey_rest_days" in (row["error"] or "") for row in _all(database, schema.followups))
+
+
+def of_a_customer(database: Database) -> None:
+    """An interaction to look at; its customer has two numbers."""
+    customer(database)
+    customer(database, "c2", "+381601234569")
+    rows(database, "customer_numbers", {"number": SECOND, "customer_id": "c1"})
+    interaction(database, customer_id="c1")
+
+
+def rows(database: Database, table: str, row: dict[str, Any]) -> None:
+    database.write(lambda connection: connection.execute(schema.METADATA.tables[table].insert(), row))
+
+
+def wanted(database: Database, rest: dict[str, int]) -> bool:
+    """Whether a survey follows from the last interaction; if not, the rest is the reason."""
+    flows = rules_with()["flow"] | {"how": {"line": "helpdesk", "start": "end", "block": {"end": {"kind": "hangup"}}}}
+    _look(database, Rules.from_document(rules_with(after=[{"name": "how", "survey": "how", **rest}], flow=flows)))
+    row = _all(database, schema.followups)[-1]
     assert row["kind"] == "survey"
-    if asked_again:
-        assert (row["state"], row["error"]) == ("waiting", None)
-    else:
-        assert row["state"] == "dropped" and "survey_rest_days" in row["error"]
+    if row["state"] == "waiting":
+        return True
+    assert row["state"] == "dropped"
+    return "survey_rest_days" not in row["error"]
 
 
 @pytest.mark.parametrize("email", [HOSTILE, "a@b", "x@example.com\nBcc: y@example.com", "x@example.com, y@example.com",
