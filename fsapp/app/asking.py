@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,6 +51,8 @@ class Requests:
         since = (task.since or task.made_at).timestamp()
         if task.kind is TaskKind.LOST and self._erased.was_before({"at": since}, task.number):
             return Refused("erased")  # what they confirm themselves is another matter
+        if task.about and self._erased.was_before({"at": task.made_at.timestamp(), "call": task.about}, task.number):
+            task = replace(task, about="")  # the new wish does not say again whose call that was
         most = most_asked(task, dialling)
         if most is not None and not self._askers.take(task, most):
             if any(one.open and one.kind in ASKED and one.place == task.place for one in self._tasks.of(task.number)):

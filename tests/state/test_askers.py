@@ -87,3 +87,10 @@ def test_nobody_has_asked_for_who_was_erased(requests, redis_client):
     requests(task("t2", by=HIDDEN, place="vip"), DIALLING)
     person.erase(redis_client, [FRIEND], None)
     assert Askers(redis_client).numbers(ASKER) == Askers(redis_client).numbers(HIDDEN) == []
+
+
+def test_a_new_wish_of_who_was_erased_does_not_say_whose_call_it_was(requests, redis_client):
+    Erased(redis_client).add([ASKER], ["u1"], NOW.timestamp() - 5)
+    for id_, about in (("t1", "u1"), ("t2", "u2")):
+        assert requests(task(id_, ASKER, by="", about=about, place=id_), DIALLING) == Noted()
+    assert {one.id: one.about for one in Tasks(redis_client).of(ASKER)} == {"t1": "", "t2": "u2"}
