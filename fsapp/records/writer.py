@@ -110,8 +110,9 @@ def _write_calls(
 def _forget_legs(connection: Connection, legs: Mapping[str, str]) -> None:
     """Legs found to be parts of other calls are no calls of their own any more; what they had is those calls'."""
     for leg, root in sorted(legs.items()):
-        decisions, interactions = schema.decisions, schema.interactions
+        decisions, tasks, interactions = schema.decisions, schema.tasks, schema.interactions
         connection.execute(decisions.update().where(decisions.c.interaction_id == leg).values(interaction_id=root))
+        connection.execute(tasks.update().where(tasks.c.about_id == leg).values(about_id=root))
         connection.execute(delete(interactions).where(interactions.c.id == leg))
 
 
@@ -149,16 +150,16 @@ def _write_own(
         written[name] += len(some)
 
 
-def _of_roots(connection: Connection, rows: list[Row]) -> list[Row]:
-    """Such rows belong to interactions: of a leg on another switch, to the call it is a leg of."""
+def _of_roots(connection: Connection, rows: list[Row], name: str = "interaction_id") -> list[Row]:
+    """Such rows belong to interactions, by this column: of a leg on another switch, to the call it is a leg of."""
     table = schema.interactions
-    wanted = sorted({row["interaction_id"] for row in rows})
+    wanted = sorted({row[name] for row in rows if row[name]})
     there = {id_ for some in _pages(wanted)
              for id_ in connection.execute(select(table.c.id).where(table.c.id.in_(some))).scalars()}
     for state_id, state in _load(connection, set(wanted) - there).items():
         for row in rows:
-            if row["interaction_id"] == state_id and state.get("from"):
-                row["interaction_id"] = state["from"]
+            if row[name] == state_id and state.get("from"):
+                row[name] = state["from"]
     return rows
 
 
@@ -186,7 +187,7 @@ def _write_tasks(
         for id_, told in connection.execute(select(table.c.id, table.c.told).where(table.c.id.in_(some))):
             if told >= newest[id_]["told"]:
                 del newest[id_]
-    found = list(newest.values())
+    found = _of_roots(connection, list(newest.values()), "about_id")
     for row in found:
         row["number"] = number_of(row["number"]) if row["number"] else None
     _name_customers(connection, found)

@@ -34,8 +34,9 @@ itself was lost and the fact found later (then `at` is when it was found, and ca
 
 A `task` has task (its id), kind, state, number, place, campaign, stage, line, agent, group, due_at, expires_at,
 made_at, made_by, contact, tries (how many), why, note; an `attempt` at one has task, responsible (whose task it was),
-result (a `core.task.TryOutcome`), cause, line, contact. Those of a survey have flow and about too, as has its
-`survey_answered` (about, agent): the interaction that it asks about, and who had talked there.
+result (a `core.task.TryOutcome`), cause, line, contact. Those of a callback have about too: the call that was lost, or
+in which it was asked for; those of a survey flow and about, as has its `survey_answered` (about, agent): the
+interaction that it asks about, and who had talked there.
 
 Who left a queue has number, base_score (when the stay in it began) and, where they are known, called and language.
 A `member` is one stay of a call in one queue. Where the call was routed also: class, decision, campaign, stage, line,

@@ -172,6 +172,29 @@ def test_order_repetition_and_batches_change_nothing(desk: Desk) -> None:
         assert desk.everything() == expected
 
 
+def test_a_callback_is_about_the_call_and_not_its_leg_on_another_switch(desk: Desk) -> None:
+    """The home of the queue has lost a call that was carried there, and knows it by its own leg."""
+    carried, *_rest, hung = call("u1", answered=False)
+    leg = [one | {"switch": "west"} for one in call("home-leg", answered=False)[1:]]
+    leg[-1]["variables"] = {"fsapp_carried_call": "u1"}
+    task = {"type": "task", "id": "t1:made", "at": T + 9, "task": "t1", "what": "made", "kind": "lost", "state": "open",
+            "number": N, "place": "helpdesk", "due_at": T + 60, "made_at": T + 9, "tries": 0, "about": "home-leg"}
+    arrived = {"type": "call_arrived", "id": "c1", "at": T + 0.1, "call": "home-leg", "switch": "west",
+               "carried_call": "u1", "queue": "helpdesk@fsapp"}
+    later = task | {"id": "t1:tried", "at": T + 80, "what": "tried", "tries": 1}
+    *waits, ends = leg
+    for told in ([carried, arrived, *leg, task, hung, later], [carried, task, *waits, later, arrived, ends, hung]):
+        for table in reversed(schema.METADATA.sorted_tables):
+            desk.database.write(lambda connection, table=table: connection.execute(table.delete()))
+        desk.client.delete(keys.EVENTS)
+        for event in told:
+            desk.tell([event])
+            desk.record()
+        [only] = desk.rows(schema.interactions)
+        assert (only["id"], only["queue"]) == ("u1", "helpdesk@fsapp")
+        assert [(row["about_id"], row["tries"]) for row in desk.rows(schema.tasks)] == [("u1", 1)]
+
+
 def test_killed_anywhere_it_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
         pass
