@@ -175,9 +175,13 @@ ABOUT_CALLS: Mapping[str, Callable[[State, State, Event], bool]] = {
 
 
 def _tried(state: State, event: Event) -> bool:
-    """How a call of ours in line for a customer went. There may be no call: then it makes none."""
+    """How a call of ours in line for a customer went. There may be no call: then it makes none.
+
+    One that was given up for lost may have reached the customer after all.
+    """
+    outcome = text(event, "outcome")
     return _best(state, "tried", {
-        "rank": _TOLD, "at": when(event), "id": id_of(event), "outcome": text(event, "outcome"),
+        "rank": _FOUND if outcome == "failed" else _TOLD, "at": when(event), "id": id_of(event), "outcome": outcome,
         "talked_s": real(event, "talked_s")})
 
 

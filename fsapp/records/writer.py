@@ -18,6 +18,7 @@ from fsapp.core.agent_record import LOGGED_OUT, Status, times
 from fsapp.core.call_rows import rows_of
 from fsapp.core.call_state import State, learn
 from fsapp.core.event_rows import Put, put
+from fsapp.core.task import TryOutcome
 from fsapp.records import schema
 from fsapp.records.contact_tries import count_attempts
 from fsapp.records.database import WRITE_LOCK
@@ -147,7 +148,20 @@ def _write_own(
         if name == "attempts":
             count_attempts(connection, some)
         upsert(connection, table, some, once=True)
+        if name == "attempts":
+            _asked_after_all(connection, some)
         written[name] += len(some)
+
+
+def _asked_after_all(connection: Connection, rows: Sequence[Row]) -> None:
+    """Of a survey call that was given up for lost and reached the customer later counts what came of it."""
+    table, told = schema.attempts, ("outcome", "result", "cause", "at")
+    asked = [{"call": row["id"], **{f"told_{name}": row[name] for name in told}}
+             for row in rows if row["result"] == TryOutcome.ASKED.value]
+    if asked:
+        connection.execute(
+            table.update().where(table.c.id == bindparam("call"), table.c.result == TryOutcome.FAILED.value)
+            .values({name: bindparam(f"told_{name}") for name in told}), asked)
 
 
 def _of_roots(connection: Connection, rows: list[Row], name: str = "interaction_id") -> list[Row]:

@@ -195,6 +195,26 @@ def test_a_callback_is_about_the_call_and_not_its_leg_on_another_switch(desk: De
         assert [(row["about_id"], row["tries"]) for row in desk.rows(schema.tasks)] == [("u1", 1)]
 
 
+def test_a_survey_call_that_was_given_up_and_answered_after_all(desk: Desk) -> None:
+    lost = {"type": "attempt", "id": "s1", "at": T, "task": "t1", "number": N, "outcome": "failed", "result": "failed",
+            "cause": "", "flow": "how", "line": "helpdesk"}
+    asked = lost | {"at": T + 9, "outcome": "talked", "result": "asked"}
+    hung = {"type": "call_hung_up", "id": "s1:hung-up", "at": T + 30, "call": "s1", "switch": "main",
+            "direction": "outbound", "number": "+381115550300", "called": N, "lasted_s": 28.0, "answered_s": 20.0,
+            "cause": "NORMAL_CLEARING", "variables": {"fsapp_customer": N, "fsapp_asks": "how", "fsapp_task": "t1"}}
+    for at_once, told in ((1, (lost, asked, hung)), (9, (lost, asked, hung)), (9, (hung, asked, lost, asked)),
+                          (1, (asked, hung, lost))):
+        for table in reversed(schema.METADATA.sorted_tables):
+            desk.database.write(lambda connection, table=table: connection.execute(table.delete()))
+        desk.client.delete(keys.EVENTS)
+        desk.tell(list(told))
+        desk.again(at_once)
+        desk.record()
+        assert [(row["outcome"], row["result"], row["at"]) for row in desk.rows(schema.attempts)] == [
+            ("talked", "asked", T + 9)]
+        assert [(row["id"], row["outcome"]) for row in desk.rows(schema.interactions)] == [("s1", "hung-up")]
+
+
 def test_killed_anywhere_it_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
         pass
