@@ -120,7 +120,7 @@ class LinkProcess:
         self.watch.hearers += [self._callbacks.hear, self._flow_calls.hear]
         self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
         self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(
-            self._switch, self.watch, lambda: self.rules, memory, self._tell)
+            self._switch, self.watch, lambda: self.rules, memory)
         self._watcher.start()
         self.requests.start()
         self._retention.start()

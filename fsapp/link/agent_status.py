@@ -39,13 +39,12 @@ class AgentStatusRequests:
 
     def __init__(
         self, switch: str, watch: Watched, rules: Callable[[], Rules | None], memory: Memory,
-        record: Callable[[dict[str, Any]], None], now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._switch = switch
         self._watch = watch
         self._rules = rules
         self._memory = memory
-        self._record = record
         self._now = now
 
     def __call__(self, what: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,8 +73,7 @@ class AgentStatusRequests:
 
     def _keep(self, agent: str, status: str, reason: str) -> None:
         now = self._now()
-        self._memory.write({agent: RememberedStatus(status, reason, now)}, (), "")
-        self._record({
+        self._memory.write({agent: RememberedStatus(status, reason, now)}, (), "", [{
             "type": "agent_status", "id": str(uuid4()), "at": now.timestamp(), "switch": self._switch, "agent": agent,
             "status": status, "reason": reason,
-        })
+        }])

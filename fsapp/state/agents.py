@@ -6,6 +6,7 @@ The status itself is in `floor`, for all switches; here is what the link of one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from redis import Redis
 
@@ -13,6 +14,7 @@ from fsapp.core.floor import RememberedStatus
 from fsapp.state import keys
 from fsapp.state.connection import redis_faults
 from fsapp.state.floor import remember, remembered
+from fsapp.state.stream import encode
 
 __all__ = ["AgentMemory"]
 
@@ -30,9 +32,14 @@ class AgentMemory:
             run = self._client.hget(keys.AGENT_RUNS, self._switch)
         return remembered(self._client), run.decode(errors="replace") if run else ""
 
-    def write(self, known: Mapping[str, RememberedStatus], forgotten: Iterable[str] = (), core_uuid: str = "") -> None:
-        """Remember `known` and forget some agents; then, where it is given, the run of the switch these come from."""
-        remember(self._client, {**dict.fromkeys(forgotten), **known})
-        if core_uuid:
-            with redis_faults(self._client):
-                self._client.hset(keys.AGENT_RUNS, self._switch, core_uuid)
+    def write(
+        self, known: Mapping[str, RememberedStatus], forgotten: Iterable[str] = (), core_uuid: str = "",
+        told: Iterable[dict[str, Any]] = (),
+    ) -> None:
+        """Remember `known` and forget some agents; where it is given, also the run of the switch these come from.
+
+        `told`: the events that tell of it. They are in the stream when it is remembered, and only then.
+        """
+        remember(
+            self._client, {**dict.fromkeys(forgotten), **known}, {self._switch: core_uuid} if core_uuid else {},
+            [encode(event) for event in told])

@@ -5,7 +5,7 @@ Also the status each agent was last known to have, which outlives the switch. De
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +25,7 @@ from fsapp.state.availability import pack_availability
 from fsapp.state.connection import redis_faults
 from fsapp.state.lease import holder_of
 from fsapp.state.scripts import WRITE_FLOOR
+from fsapp.state.stream import FIELD
 
 __all__ = ["FloorWriter", "read_floor", "read_learned", "remember", "remembered"]
 
@@ -149,19 +150,26 @@ def remembered(client: Redis) -> dict[str, RememberedStatus]:
     return _unpacked(RememberedStatus, found)
 
 
-def remember(client: Redis, statuses: Mapping[str, RememberedStatus | None]) -> None:
-    """Keep these; None forgets an agent."""
+def remember(
+    client: Redis, statuses: Mapping[str, RememberedStatus | None], runs: Mapping[str, str], told: Sequence[bytes],
+) -> None:
+    """Keep these, None forgets an agent, with the `runs` of switches, and put into the stream what is `told` of it.
+
+    All of that or nothing: what is remembered and was not told would never be told any more.
+    """
     gone = [agent for agent, status in statuses.items() if status is None]
     kept = {agent: _pack(status) for agent, status in statuses.items() if status is not None}
-    if not statuses:
-        return
     with redis_faults(client):
         pipe = client.pipeline(transaction=True)
         if gone:
             pipe.hdel(keys.AGENT_STATUS, *gone)
         if kept:
             pipe.hset(keys.AGENT_STATUS, mapping=kept)
-        pipe.execute()
+        if runs:
+            pipe.hset(keys.AGENT_RUNS, mapping=runs)
+        for payload in told:
+            pipe.xadd(keys.EVENTS, {FIELD: payload})
+        pipe.execute()  # nothing, where there is nothing
 
 
 def _meta(**values: Any) -> Fields:

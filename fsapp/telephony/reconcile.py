@@ -5,7 +5,7 @@ Where the rules come from, where the agents' status is remembered and where even
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -34,7 +34,10 @@ class Memory(Protocol):
 
     def read(self) -> tuple[Mapping[str, RememberedStatus], str]: ...
 
-    def write(self, known: Mapping[str, RememberedStatus], forgotten: Iterable[str], core_uuid: str) -> None: ...
+    def write(
+        self, known: Mapping[str, RememberedStatus], forgotten: Iterable[str], core_uuid: str,
+        told: Iterable[dict[str, Any]],
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,10 @@ _NEVER = _Attempt(datetime.min.replace(tzinfo=UTC), 0)
 class Reconciler:
     """Keeps one switch as the rules say. `rules` gives those in force, None while there are none: then nothing is done.
 
-    `record` takes the events `switch_healed` (with kind, subject, found) and `agent_status` (agent, status, reason):
-    what changed while nobody looked has the time that the switch says. Where a run of the switch has ended, each agent
-    who was logged in is logged out (`switch-gone`) as of when it was last seen; one that is taken off it, as of now.
-    `mends` False looks only.
+    `record` takes the events `switch_healed` (with kind, subject, found), `memory` those of `agent_status` (agent,
+    status, reason), together with what is remembered: what changed while nobody looked has the time that the switch
+    says. Where a run of the switch has ended, each agent who was logged in is logged out (`switch-gone`) as of when it
+    was last seen; one that is taken off it, as of now. `mends` False looks only.
     """
 
     def __init__(
@@ -112,8 +115,6 @@ class Reconciler:
         if not self._mends:
             return Look(tuple(found), (), again_s)
         outcomes = tuple(mend(link, self._worth_trying(found, (rules.version, seen.core_uuid), now)))
-        if restarted and gap_from is not None:
-            self._tell_of_run(rules, seen, remembered, gap_from, now)
         fresh = self._remember(rules, seen, remembered, restarted, outcomes, now, gap_from)
         if fresh and again_s is None:
             again_s = SETTLED_S + 0.5
@@ -149,7 +150,10 @@ class Reconciler:
         known: dict[str, RememberedStatus] = {}
         lost: set[str] = set()
         since: dict[str, datetime] = {}
+        told: list[dict[str, Any]] = []
         fresh = False
+        if restarted and gap_from is not None:
+            told += self._of_run(rules, seen, remembered, gap_from, now)
         if not restarted:
             known, fresh = to_remember(rules, seen, remembered, self._switch, now, frozenset(self._tired))
             self._tired -= known.keys()
@@ -164,27 +168,25 @@ class Reconciler:
                     # One who is at home on another switch now keeps the status there.
                     lost.update({step.agent} - rules.agents.keys())
                     if step.agent in remembered and remembered[step.agent].status != LOGGED_OUT:
-                        self._event("agent_status", now, agent=step.agent, status=LOGGED_OUT, reason="removed")
-        self._memory.write(known, lost, seen.core_uuid)
-        for agent, status in known.items():
-            self._event("agent_status", since.get(agent, now), agent=agent, status=status.status, reason=status.reason)
+                        told.append(self._status(now, step.agent, LOGGED_OUT, "removed"))
+        told += [self._status(since.get(agent, now), agent, status.status, status.reason)
+                 for agent, status in known.items()]
+        self._memory.write(known, lost, seen.core_uuid, told)
         return fresh
 
-    def _tell_of_run(
+    def _of_run(
         self, rules: Rules, seen: Seen, remembered: Mapping[str, RememberedStatus], gap_from: datetime, now: datetime,
-    ) -> None:
+    ) -> Iterator[dict[str, Any]]:
         """Who was logged in was so until the run before was last seen, and is so again from now on, if at all."""
         for id_, known in remembered.items():
             agent = rules.agents.get(id_)
             if agent is None or agent.home != self._switch or known.status == LOGGED_OUT:
                 continue
             until = min(now, max(gap_from, known.since or gap_from))
-            self._event("agent_status", until, id=f"{id_}:{seen.core_uuid}:gone", agent=id_, status=LOGGED_OUT,
-                        reason="switch-gone")
+            yield self._status(until, id_, LOGGED_OUT, "switch-gone", id=f"{id_}:{seen.core_uuid}:gone")
             there = seen.agents.get(id_)
             if there is not None and there.status == known.status:
-                self._event("agent_status", now, id=f"{id_}:{seen.core_uuid}:again", agent=id_, status=known.status,
-                            reason=known.reason)
+                yield self._status(now, id_, known.status, known.reason, id=f"{id_}:{seen.core_uuid}:again")
 
     def _tell(self, outcome: Outcome, now: datetime) -> None:
         one = outcome.difference
@@ -196,7 +198,10 @@ class Reconciler:
             return
         HEALED.labels(one.kind).inc()
         _log.info("switch_healed", kind=str(one.kind), subject=one.subject, found=one.text)
-        self._event("switch_healed", now, kind=str(one.kind), subject=one.subject, found=one.text)
+        self._record(self._event("switch_healed", now, kind=str(one.kind), subject=one.subject, found=one.text))
 
-    def _event(self, type_: str, now: datetime, **values: Any) -> None:
-        self._record({"type": type_, "id": str(uuid4()), "at": now.timestamp(), "switch": self._switch, **values})
+    def _status(self, at: datetime, agent: str, status: str, reason: str, **more: str) -> dict[str, Any]:
+        return self._event("agent_status", at, agent=agent, status=status, reason=reason, **more)
+
+    def _event(self, type_: str, at: datetime, **values: Any) -> dict[str, Any]:
+        return {"type": type_, "id": str(uuid4()), "at": at.timestamp(), "switch": self._switch, **values}

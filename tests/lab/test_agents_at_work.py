@@ -223,6 +223,22 @@ def test_sessions_end_when_they_were_last_known_to_be(linked: Centre) -> None:
     assert [event["agent"] for event in linked.told("agent_status") if event["reason"] == "switch-gone"] == ["1005"]
 
 
+def test_a_status_that_is_remembered_is_told_even_by_a_link_that_is_killed(
+    linked: Centre, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Told later, it would be lost with the link: the next one finds the switch as it remembers it."""
+    monkeypatch.setattr(linked.process._events, "hand_over", lambda _event: None)  # what it has in hand when killed
+    linked.ask("1004", AgentStatus.AVAILABLE)
+    linked.ask("1004", AgentStatus.ON_BREAK, "lunch")
+    assert linked.events("1004")[-2:] == [("Available", ""), ("On Break", "lunch")]
+    linked.switch.callcenter.set_status(linked.switch.callcenter.agents["1005"], AgentStatus.AVAILABLE)
+    until(lambda: linked.remembered("1005") == ("Available", ""), "what another has set is remembered")
+    assert linked.events("1005")[-1:] == [("Available", "")]
+    linked.restart()
+    until(lambda: linked.events("1005")[-1:] == [("Available", "")] and len(linked.events("1005")) >= 3, "back at work")
+    assert linked.events("1005")[-2:] == [("Logged Out", "switch-gone"), ("Available", "")]
+
+
 # -- the command -----------------------------------------------------------------------------------------------------
 
 

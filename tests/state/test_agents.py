@@ -11,6 +11,7 @@ from fsapp.core.floor import RememberedStatus
 from fsapp.errors import StateUnavailable
 from fsapp.state import keys
 from fsapp.state.agents import AgentMemory
+from fsapp.state.stream import tail
 
 LUNCH = RememberedStatus("On Break", "lunch", datetime(2026, 5, 4, 12, 0, tzinfo=UTC))
 
@@ -29,6 +30,19 @@ def test_a_status_without_a_run_leaves_the_run_as_it_was(redis_client: Any) -> N
     memory = AgentMemory(redis_client, "main")
     memory.write({}, (), "run-1")
     memory.write({"1001": LUNCH})
+    assert memory.read() == ({"1001": LUNCH}, "run-1")
+
+
+def test_what_is_remembered_is_told_in_one_go(redis_client: Any) -> None:
+    """Killed at any point, who writes has told of what is remembered. It is told once."""
+    memory = AgentMemory(redis_client, "main")
+    told = {"type": "agent_status", "id": "1", "agent": "1001", "status": "On Break"}
+    with redis_client.monitor() as monitor:
+        memory.write({"1001": LUNCH}, ("1002",), "run-1", [told])
+        said = monitor.listen()
+        commands = [next(said)["command"].partition(" ")[0] for _ in range(6)]
+    assert commands == ["MULTI", "HDEL", "HSET", "HSET", "XADD", "EXEC"]
+    assert [event for _, event in tail(redis_client, 0.0, follow=False)] == [told]
     assert memory.read() == ({"1001": LUNCH}, "run-1")
 
 

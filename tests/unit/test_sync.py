@@ -30,16 +30,21 @@ HELPDESK, PERSONAL = "helpdesk@fsapp", "agent-1004@fsapp"
 
 
 class Memory:
-    """What is remembered, in a dict."""
+    """What is remembered, in a dict, and `events` that tell of it."""
 
     def __init__(self, **known: RememberedStatus) -> None:
         self.known = dict(known)
         self.run = ""
+        self.events: list[dict[str, Any]] = []
 
     def read(self) -> tuple[Mapping[str, RememberedStatus], str]:
         return dict(self.known), self.run
 
-    def write(self, known: Mapping[str, RememberedStatus], forgotten: Iterable[str], core_uuid: str) -> None:
+    def write(
+        self, known: Mapping[str, RememberedStatus], forgotten: Iterable[str], core_uuid: str,
+        told: Iterable[dict[str, Any]],
+    ) -> None:
+        self.events += told
         self.known = {agent: one for agent, one in self.known.items() if agent not in set(forgotten)} | dict(known)
         self.run = core_uuid
 
@@ -51,7 +56,7 @@ class Desk:
         self.rules = rules
         self.switch = switch
         self.memory = Memory()
-        self.events: list[dict[str, Any]] = []
+        self.events = self.memory.events
         self.now = NOW
         self.reconciler = Reconciler(
             name, lambda: self.rules, self.memory, self.events.append, now=lambda: self.now,
