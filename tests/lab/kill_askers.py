@@ -23,7 +23,8 @@ _AGAIN_S = 1.5
 _PATIENCE_S = (0.3, 4)
 _ASKS_S = 25.0     # so long whoever asks by key goes on asking
 _KEY = "5"
-_MORE = 6          # agents of each group: a callback takes one some eight seconds
+_MOST = 20         # who wait to be called: nobody else calls meanwhile
+_MORE = 8          # agents of each group: a callback takes one some eight seconds
 _SCENARIO = """
 speed = 1
 seed = 5
@@ -76,35 +77,40 @@ class Askers:
         self.pressed: dict[str, float] = {}
         self.noted: set[str] = set()
         self.asks: set[str] = set()
+        self._to_call: set[str] = set()  # numbers that gave up or asked, and have not been rung yet
         self._switch = switch
         self._per_s = per_s
         self._chance = chance
+        self._stopped = False
         switch.customer = self.rung
         self._running = [gevent.spawn(self._call)]
 
-    def rung(self, _number: str) -> Reaction:
-        """What the customer does who is called: some are busy, say no or hear nothing."""
-        lot = self._chance.random()
+    def rung(self, number: str) -> Reaction:
+        """What the customer does who is called: some are busy, say no or hear nothing, as long as anybody calls."""
+        self._to_call.discard(number)
+        lot = 1.0 if self._stopped else self._chance.random()
         if lot < 0.1:
             return Reaction("USER_BUSY", self._chance.uniform(0, 0.5))
         if lot < 0.2:
             return Reaction("CALL_REJECTED", self._chance.uniform(0.2, 1))
         if lot < 0.25:
             return Reaction(after_s=3600)
-        return Reaction(after_s=self._chance.uniform(0.1, 1), talk_s=self._chance.uniform(1.5, 4))
+        return Reaction(after_s=self._chance.uniform(0.1, 1), talk_s=self._chance.uniform(2.5, 5))
 
     def stop(self) -> None:
-        """Nobody calls or does anything any more; who is on the line hangs up."""
+        """Nobody calls any more, who is on the line hangs up, and whoever is called back from now on answers."""
+        self._stopped = True
         gevent.killall(self._running, timeout=5)
         for call in self.by_uuid.values():
             call.hangup("ORIGINATOR_CANCEL", "caller")
 
     def _call(self) -> None:
         clock, contacts = self._switch.clock, list(Load.contacts)
-        start = clock.now()
         while True:
             index = len(self.by_uuid)
-            clock.sleep(start + index / self._per_s - clock.now())
+            clock.sleep(1 / self._per_s)
+            if len(self._to_call) > _MOST:
+                continue
             contact = contacts[index // 5] if index // 5 < len(contacts) else f"+38165{index:07}"
             caller, called = (
                 (f"+38164{index:07}", "+381115550300"), (f"+38163{index:07}", "+381115550200"),
@@ -118,8 +124,7 @@ class Askers:
 
     def _gives_up(self, call: Channel) -> None:
         gevent.sleep(self._chance.uniform(*_PATIENCE_S))
-        if not call.served:
-            call.hangup("ORIGINATOR_CANCEL", "caller")
+        self._leaves(call)
 
     def _asks(self, call: Channel) -> None:
         """Presses the key of the queue, confirms, and again should nothing come of it; hangs up at last."""
@@ -139,5 +144,11 @@ class Askers:
                     pressed_at = now()
                     call.press(_KEY)
             gevent.sleep(_LOOK_S)
-        if not call.served:
-            call.hangup("ORIGINATOR_CANCEL", "caller")
+        self._leaves(call)
+
+    def _leaves(self, call: Channel) -> None:
+        if call.served:
+            return
+        if call.joined_at is not None:
+            self._to_call.add(call.first_profile.caller_id_number.removeprefix("+"))
+        call.hangup("ORIGINATOR_CANCEL", "caller")

@@ -42,6 +42,7 @@ __all__ = ["REDIS", "SEED", "Parts", "database_for", "rows_of"]
 SEED = os.environ.get("FSAPP_TEST_KILLS_SEED", "7")
 PASSWORD = "ClueCon"
 REDIS = ("redis", "redis_hangs")
+_DEAD_S = 6.0     # without an answer, and the link gives the switch up
 _AROUND_S = 2.0   # of a kill: a visit, and what it has to tell
 
 
@@ -166,16 +167,21 @@ class Parts:
     # What came of it
 
     def blind(self) -> list[Blind]:
-        """When the link heard nothing, or was killed with what it had heard while Redis was away."""
-        lines = [json.loads(line) for line in (self.folder / "link.log").read_text().splitlines()
-                 if line.startswith("{") and '"link_up"' in line]
-        ups = [datetime.fromisoformat(one["timestamp"]).timestamp() for one in lines if one["event"] == "link_up"]
+        """When the link heard nothing, or was killed with what it had heard while Redis was away; the first one first."""
+        told: dict[str, list[float]] = {"link_up": [], "link_down": []}
+        for line in (self.folder / "link.log").read_text().splitlines():
+            one = json.loads(line) if line.startswith("{") else {}
+            if one.get("event") in told:
+                told[one["event"]].append(datetime.fromisoformat(one["timestamp"]).timestamp())
+        ups = told["link_up"]
         found = [Blind(0.0, ups[0])]
         for name, began, dead_at in self.killed:
             if name != "link":
                 continue
             held = [down for other, down, up in self.killed if other in REDIS and down < began < up + _AROUND_S]
             found.append(Blind(min([began, *held]), next((up for up in ups if up > dead_at), time.time())))
+        # A machine that stands still for so long that the link takes the switch for dead.
+        found += [Blind(down - _DEAD_S, next((up for up in ups if up > down), time.time())) for down in told["link_down"]]
         return found
 
     def around(self, at: float, *names: str) -> bool:

@@ -18,6 +18,7 @@ from kill_askers import TRIES, Askers, played, rules
 from kill_dialled import Dialled, differences_of_tasks, differences_of_tries
 from kill_parts import REDIS, SEED, Parts, database_for
 from kill_truth import Blind, Call, differences
+from kill_workers import Workers, differences_of_work
 from lab_ends import until
 from postgresql_server import PostgresServer
 
@@ -26,7 +27,7 @@ from fsapp.errors import StateError
 from fsapp.state.tasks import Tasks
 
 KILLS_S = float(os.environ.get("FSAPP_TEST_KILLS_S", "10"))
-PER_S = 2.5
+PER_S = 3
 
 
 class CalledBack(Parts):
@@ -38,6 +39,8 @@ class CalledBack(Parts):
         super().__init__(redis, postgres, url, folder, rules=rules(), scenario=played(), truth=Dialled())
         self.truth.follow(self.switch)
         self.askers = Askers(self.switch, PER_S, self.chance)
+        at_work = list(self.switch.callcenter.agents)
+        self.workers = Workers(self.switch, self.redis.connect(), at_work[::3], self.chance)
         self.tasks = Tasks(self.centre.client)
 
     def settled(self) -> bool:
@@ -50,6 +53,7 @@ class CalledBack(Parts):
             return False
 
     def stop(self) -> None:
+        self.workers.stop()
         self.askers.stop()
         super().stop()
 
@@ -64,6 +68,7 @@ def centre(request: pytest.FixtureRequest, own_redis: Any, tmp_path: Path) -> It
 
 def test_whoever_is_to_be_called_back_is(centre: CalledBack) -> None:
     killed = centre.kill_all(KILLS_S)
+    centre.workers.stop()
     centre.askers.stop()
     until(lambda: not centre.switch.calls, "everybody has left")
     with gevent.Timeout(60 + 2 * KILLS_S, AssertionError(f"not all are called: {list(centre.tasks.every())}")):
@@ -82,6 +87,7 @@ def test_whoever_is_to_be_called_back_is(centre: CalledBack) -> None:
         by_number.setdefault(task.number, []).append(task)
     for call in calls.values():
         wrong += _made(centre, call, by_number.get(call.number, []), blind)
+    wrong += differences_of_work(centre.workers, rows["agent_sessions"], rows["agent_breaks"], blind)
     callers = [row for row in rows["queue_stays"] if row["interaction_id"] in calls]
     stays = {row["id"] for row in callers}
     wrong += differences(calls, callers, [row for row in rows["offers"] if row["stay_id"] in stays], blind)
@@ -89,8 +95,10 @@ def test_whoever_is_to_be_called_back_is(centre: CalledBack) -> None:
     assert rows["quarantine"] == []
     results, kinds = Counter(row["result"] for row in rows["attempts"]), Counter(row["kind"] for row in rows["tasks"])
     print(f"\nseed {SEED}: {len(calls)} calls, {dict(kinds)}, {len(placed)} placed, {dict(results)}, "
-          f"{dict(Counter(row['state'] for row in rows['tasks']))}, {killed} kills")
-    assert results["talked"] > 2 and kinds["lost"] > 2 and kinds["requested"] > 2
+          f"{dict(Counter(row['state'] for row in rows['tasks']))}, {len(rows['agent_sessions'])} sessions, "
+          f"{len(rows['agent_breaks'])} breaks, {centre.workers.refused} of {centre.workers.asked} refused, "
+          f"{killed} kills")
+    assert results["talked"] > 2 and kinds["lost"] and kinds["requested"]
 
 
 def _made(centre: CalledBack, call: Call, tasks: list[Task], blind: list[Blind]) -> Iterator[str]:
