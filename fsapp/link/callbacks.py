@@ -34,7 +34,7 @@ from fsapp.telephony.command import placeholder, uuid_exists, uuid_kill
 
 __all__ = ["Callbacks"]
 
-_DUTY = 20        # reading what is due, and planning, each take a twentieth of the time at most
+_DUTY = 20        # reading what is due, and planning, each keep the link busy for a twentieth of the time at most
 _GONE_S = 5.0     # the switch's tables of calls may be behind its events
 _MADE_S = 15.0    # until a call that was asked for is there, or will not be
 _REST_S, _MOST_REST_S = 5.0, 300.0  # after a call that came to no agent
@@ -152,14 +152,14 @@ class Callbacks:
             self._plan(now, rules)
 
     def _plan(self, now: datetime, rules: Rules) -> None:
-        began = time.monotonic()
+        began = time.thread_time()  # whoever does not answer at once keeps nobody from being called
         standing = self._standing | {place: one for place, (one, _at) in self._made.items()}
         self._clear(standing, rules)
         rests = time.monotonic()
         self._resting = {task: rest for task, rest in self._resting.items() if rest[0] + _MOST_REST_S > rests}
         resting = frozenset(task for task, (until, _s) in self._resting.items() if until > rests)
         plan = planned(self._due, standing, self._watch.seen, rules, self._switch, now, resting)
-        self._plan_at = time.monotonic() + _DUTY * (time.monotonic() - began)
+        self._plan_at = time.monotonic() + _DUTY * (time.thread_time() - began)
         for task, why in plan.refused:
             _log.info("callback_refused", task=task.id, number=mask(task.number), why=str(why))
             self._change(task.number, lambda known, task=task, why=why: task_life.cancelled(
@@ -179,14 +179,14 @@ class Callbacks:
         """The tasks that are due, and those that calls stand for; rarely where there are very many."""
         if time.monotonic() < self._read_at:
             return
-        began = time.monotonic()
+        began = time.thread_time()
         # Those with a flow are not for agents: `flow_calls` has their customers called.
         due = {task.id: task for task in self._tasks.due(now) if not task.flow}
         for one in self._standing.values():
             if one.task not in due:
                 due |= {task.id: task for task in self._tasks.of(one.number) if task.id == one.task}
         self._due = list(due.values())
-        self._read_at = time.monotonic() + _DUTY * (time.monotonic() - began)
+        self._read_at = time.monotonic() + _DUTY * (time.thread_time() - began)
 
     def _clear(self, standing: dict[str, Standing], rules: Rules) -> None:
         """Tasks whose call does not live any more, without anybody having been told."""

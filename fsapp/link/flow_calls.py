@@ -34,7 +34,7 @@ from fsapp.telephony.command import flow_call, uuid_exists, uuid_kill
 
 __all__ = ["FlowCalls"]
 
-_DUTY = 20      # reading what is due takes a twentieth of the time at most
+_DUTY = 20      # reading what is due keeps the link busy for a twentieth of the time at most
 _GONE_S = 5.0   # the switch's table of calls may be behind its events
 _MADE_S = 15.0  # until a call that was asked for is there, or will not be
 _REST_S = 60.0  # after a call that could not be put together
@@ -154,13 +154,13 @@ class FlowCalls:
         """The tasks that are due, and those that calls live for; rarely where there are very many."""
         if time.monotonic() < self._read_at:
             return
-        began = time.monotonic()
+        began = time.thread_time()
         due = {task.id: task for task in self._tasks.due(now) if task.flow}
         for one in (*self._legs.values(), *(made for made, _at in self._made.values())):
             if one.task not in due:
                 due |= {task.id: task for task in self._tasks.of(one.number) if task.id == one.task}
         self._due = list(due.values())
-        self._read_at = time.monotonic() + _DUTY * (time.monotonic() - began)
+        self._read_at = time.monotonic() + _DUTY * (time.thread_time() - began)
 
     def _clear(self, now: datetime, rules: Rules) -> None:
         """Tasks whose call does not live any more, as it ended while no link was there."""

@@ -102,7 +102,7 @@ class TaskKeeping:
         # Not all links at the same moment, nor at the moment in which everything starts.
         wait_s = self._every_s * random.uniform(0.1, 0.5)
         while not self._stopping.wait(wait_s):
-            wait_s, began = self._every_s, time.monotonic()
+            wait_s, began = self._every_s, time.thread_time()
             try:
                 self.look(datetime.now(UTC))
                 fault = ""
@@ -112,7 +112,7 @@ class TaskKeeping:
                 fault = str(error)
             except Exception:  # noqa: BLE001  the next look is a new one
                 _log.exception("tasks_not_looked_at")
-            wait_s = max(wait_s, 20 * (time.monotonic() - began))
+            wait_s = max(wait_s, 20 * (time.thread_time() - began))
 
     def _take(self, fact: dict[str, Any], rules: Rules) -> None:
         came_at = datetime.fromtimestamp(fact["came_at"], UTC) if "came_at" in fact else None

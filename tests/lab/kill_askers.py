@@ -24,7 +24,7 @@ _PATIENCE_S = (0.3, 4)
 _ASKS_S = 25.0     # so long whoever asks by key goes on asking
 _KEY = "5"
 _MOST = 20         # who wait to be called: nobody else calls meanwhile
-_MORE = 8          # agents of each group: a callback takes one some eight seconds
+_MORE = 4          # agents of each group: a callback takes one some eight seconds
 _SCENARIO = """
 speed = 1
 seed = 5
@@ -50,7 +50,7 @@ def rules() -> dict[str, Any]:
     found["centre"] |= {
         "call_back_lost": True, "lost_wait_s": 0, "lost_after_s": 0, "callback_key": _KEY, "callback_tries": TRIES,
         "callback_retry_s": 10, "callback_expires_s": 7200, "task_wait_s": 3, "agent_wait_s": 3, "group_wait_s": 3,
-        "sticky_talk_s": 0, "direct_callback": 1,
+        "sticky_talk_s": 0, "direct_callback": 1, "wrap_up_s": 0, "no_answer_delay_s": 1, "max_no_answer": 0,
     }
     for group, first in (("sales", 1010), ("support", 1020)):
         more = [str(first + place) for place in range(_MORE)]
@@ -88,7 +88,9 @@ class Askers:
     def rung(self, number: str) -> Reaction:
         """What the customer does who is called: some are busy, say no or hear nothing, as long as anybody calls."""
         self._to_call.discard(number)
-        lot = 1.0 if self._stopped else self._chance.random()
+        if self._stopped:
+            return Reaction(after_s=0.1, talk_s=2)
+        lot = self._chance.random()
         if lot < 0.1:
             return Reaction("USER_BUSY", self._chance.uniform(0, 0.5))
         if lot < 0.2:

@@ -167,7 +167,7 @@ class Parts:
     # What came of it
 
     def blind(self) -> list[Blind]:
-        """When the link heard nothing, or was killed with what it had heard while Redis was away; the first one first."""
+        """When the link heard nothing, or was killed with what it had heard while Redis was away."""
         told: dict[str, list[float]] = {"link_up": [], "link_down": []}
         for line in (self.folder / "link.log").read_text().splitlines():
             one = json.loads(line) if line.startswith("{") else {}
@@ -179,9 +179,9 @@ class Parts:
             if name != "link":
                 continue
             held = [down for other, down, up in self.killed if other in REDIS and down < began < up + _AROUND_S]
-            found.append(Blind(min([began, *held]), next((up for up in ups if up > dead_at), time.time())))
+            found.append(Blind(min([began, *held]), _next(ups, dead_at)))
         # A machine that stands still for so long that the link takes the switch for dead.
-        found += [Blind(down - _DEAD_S, next((up for up in ups if up > down), time.time())) for down in told["link_down"]]
+        found += [Blind(down - _DEAD_S, _next(ups, down)) for down in told["link_down"]]
         return found
 
     def around(self, at: float, *names: str) -> bool:
@@ -236,3 +236,7 @@ class Parts:
 
     def said(self) -> str:
         return "".join((self.folder / f"{name}.log").read_text()[-3000:] for name in self.processes)
+
+
+def _next(ups: list[float], after: float) -> float:
+    return next((up for up in ups if up > after), time.time())

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 from callback_legs import recorded, said
 from lab_centre import DOCUMENT, ROOT, Centre
@@ -164,6 +165,17 @@ def test_an_agent_is_reserved_and_the_customer_called(calling: Callable[..., Cal
     until(lambda: centre.customers.get(CUSTOMER).sticky, "the customer sticks")
     until(lambda: not centre.switch.channels, "nothing is left")
     assert centre.dialled == [CUSTOMER[1:]]
+
+
+def test_a_redis_that_stood_still_for_a_moment_keeps_nobody_from_being_called(calling: Callable[..., Calling]) -> None:
+    """What took long was waiting, not reading: the link looks again at once, not after twenty times as long."""
+    centre = calling()
+    centre.at_work("1004")
+    centre.centre.redis.stand_still()
+    gevent.sleep(2.5)
+    centre.centre.redis.go_on()
+    centre.ask()
+    until(lambda: centre.dialled, "the customer is called")
 
 
 def test_nobody_takes_the_place_for_a_caller(calling: Callable[..., Calling]) -> None:
