@@ -89,7 +89,7 @@ class Askers:
         """What the customer does who is called: some are busy, say no or hear nothing, as long as anybody calls."""
         self._to_call.discard(number)
         if self._stopped:
-            return Reaction(after_s=0.1, talk_s=2)
+            return Reaction(after_s=0.1, talk_s=4)
         lot = self._chance.random()
         if lot < 0.1:
             return Reaction("USER_BUSY", self._chance.uniform(0, 0.5))
