@@ -6,18 +6,18 @@ is there once, whatever was killed when. What must be told to others is `waiting
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from fsapp.core.after_rules import TicketRule
 from fsapp.core.follow_up import Action, Finished, Kind, action_id, follow_ups
 from fsapp.core.following import Unfit, document, letter, subject_of, survey_wanted, task_wanted
 from fsapp.core.rules import Rules
-from fsapp.core.task import TryOutcome
+from fsapp.core.task import TaskState, TryOutcome
 from fsapp.records import schema, tickets
 from fsapp.records.whose import numbers_of
 from fsapp.records.writer import lock, upsert
@@ -165,7 +165,7 @@ class _Writing:
                 one = self._tag(one, action)
                 made = {"state": DONE, "target": ", ".join(action.rule.tags)}
             else:
-                made = self._asked_lately(one, action) or _outgoing(
+                made = self._needless(one, action) or _outgoing(
                     one, action, self._rules, self._now, self._timezone)
             over = made["state"] != WAITING
             self._rows.append({
@@ -175,18 +175,10 @@ class _Writing:
             followed.append(action.kind.value)
         return followed
 
-    def _asked_lately(self, one: Finished, action: Action) -> Row | None:
-        """The row of a survey whose flow has asked this customer not long ago: nobody is called again for it."""
-        days = action.rule.survey_rest_days
-        if action.kind is not Kind.SURVEY or not days or not self._asked(one, action.target, self._now - days * _DAY_S):
-            return None
-        return {"state": DROPPED, "target": action.target,
-                "error": f"this flow has asked the customer in the last {days} days (survey_rest_days)"}
-
-    def _asked(self, one: Finished, flow: str, since: float) -> bool:
-        """Whether the flow has asked this customer since then, having called them or in a call of theirs."""
-        if not (one.number or "").startswith("+"):  # callers without a number are not one customer
-            return False
+    def _needless(self, one: Finished, action: Action) -> Row | None:
+        """The row of a survey that the customer is to be asked anyway, or was not long ago: nobody is called for it."""
+        if action.kind is not Kind.SURVEY or not (one.number or "").startswith("+"):
+            return None  # callers without a number are not one customer
         numbers = {one.number, *(numbers_of(self._connection, one.customer_id) if one.customer_id else ())}
 
         def theirs(table: Table) -> ColumnElement[bool]:
@@ -194,12 +186,28 @@ class _Writing:
             mine = table.c.number.in_(numbers)
             return or_(mine, table.c.customer_id == one.customer_id) if one.customer_id else mine
 
+        flow, days, tasks = action.target, action.rule.survey_rest_days, schema.tasks
+        task = self._first(select(tasks.c.id).where(
+            theirs(tasks), tasks.c.flow == flow, tasks.c.state == TaskState.OPEN.value, tasks.c.expires_at > self._now))
+        if task is not None:
+            why = f"the customer is to be asked the same anyway, by task {task}"
+        elif days and self._asked(theirs, flow, self._now - days * _DAY_S):
+            why = f"this flow has asked the customer in the last {days} days (survey_rest_days)"
+        else:
+            return None
+        return {"state": DROPPED, "target": flow, "error": why}
+
+    def _asked(self, theirs: Callable[[Table], ColumnElement[bool]], flow: str, since: float) -> bool:
+        """Whether the flow has asked the customer since then, having called them or in a call of theirs."""
         tries, calls, ends = schema.attempts, schema.interactions, schema.flow_ends
         called = select(tries.c.id).where(
             theirs(tries), tries.c.flow == flow, tries.c.result == TryOutcome.ASKED.value, tries.c.at > since)
         led = select(ends.c.id).join(calls, calls.c.id == ends.c.interaction_id).where(
             theirs(calls), ends.c.flow == flow, ends.c.at > since, calls.c.started_at > since - _DAY_S)
-        return any(self._connection.execute(question.limit(1)).first() is not None for question in (called, led))
+        return self._first(called) is not None or self._first(led) is not None
+
+    def _first(self, question: Select[tuple[str]]) -> str | None:
+        return self._connection.execute(question.limit(1)).scalar()
 
     def _ticket(self, one: Finished, action: Action) -> str:
         """The ticket that the interaction belongs to: unless somebody has said so by hand."""

@@ -216,6 +216,23 @@ def test_who_was_asked_after_a_talk_is_not_called_for_the_same(
     assert asked_again == wanted(database, {})
 
 
+@pytest.mark.parametrize(("task", "days", "needless"), [
+    ({}, 7, True), ({}, 0, True), ({"number": SECOND}, 7, True), ({"number": OTHER, "customer_id": "c1"}, 7, True),
+    ({"number": OTHER}, 7, False), ({"flow": "other"}, 7, False), ({"state": "failed"}, 7, False),
+    ({"expires_at": NOW - 1}, 7, False),
+])
+def test_who_is_to_be_asked_on_another_number_is_not_asked_twice(
+    database: Database, task: dict[str, Any], days: int, needless: bool,
+) -> None:
+    of_a_customer(database)
+    rows(database, "tasks", {"id": "t1", "kind": "survey", "state": "open", "number": NUMBER, "flow": "how",
+                             "expires_at": NOW + 60, "changed_at": NOW, "told": "x", **task})
+    assert needless != wanted(database, {"survey_rest_days": days})
+    if needless:
+        assert _all(database, schema.followups)[0]["error"] == (
+            "the customer is to be asked the same anyway, by task t1")
+
+
 def test_callers_without_a_number_do_not_stand_for_each_other(database: Database) -> None:
     for id_ in ("u0", "u1"):
         interaction(database, id_, number="anonymous")
@@ -237,15 +254,15 @@ def rows(database: Database, table: str, row: dict[str, Any]) -> None:
 
 
 def wanted(database: Database, rest: dict[str, int]) -> bool:
-    """Whether a survey follows from the last interaction; if not, the rest is the reason."""
+    """Whether a survey follows from the last interaction; if not, it was dropped."""
     flows = rules_with()["flow"] | {"how": {"line": "helpdesk", "start": "end", "block": {"end": {"kind": "hangup"}}}}
     _look(database, Rules.from_document(rules_with(after=[{"name": "how", "survey": "how", **rest}], flow=flows)))
     row = _all(database, schema.followups)[-1]
     assert row["kind"] == "survey"
     if row["state"] == "waiting":
         return True
-    assert row["state"] == "dropped"
-    return "survey_rest_days" not in row["error"]
+    assert row["state"] == "dropped" and ("survey_rest_days" in row["error"] or "asked the same" in row["error"])
+    return False
 
 
 @pytest.mark.parametrize("email", [HOSTILE, "a@b", "x@example.com\nBcc: y@example.com", "x@example.com, y@example.com",
