@@ -64,10 +64,11 @@ def phone(switch: Switch) -> Iterator[Phone]:
 
 @pytest.fixture
 def agent(switch: Switch) -> Iterator[Desk]:
-    """Agent 1004's phone, registered, the agent available."""
+    """Agent 1004's phone, registered, the agent available and rested."""
     with Desk(switch.phone_port, "1004") as desk:
         assert desk.register("phone") == 200
         switch.cli("callcenter_config agent set status 1004 Available")
+        switch.wait_rested("1004")
         yield desk
         switch.cli("callcenter_config agent set status 1004 'Logged Out'")
 

@@ -195,6 +195,17 @@ class Switch:
         rows = [dict(zip(names, line.split("|"), strict=False)) for line in lines[1:] if "|" in line]
         return [row for row in rows if row.get("state") == "Waiting"]
 
+    def agent(self, id_: str) -> dict[str, str]:
+        """An agent's row of mod_callcenter."""
+        names, row = self.cli(f"callcenter_config agent list {id_}").splitlines()[:2]
+        return dict(zip(names.split("|"), row.split("|"), strict=False))
+
+    def wait_rested(self, agent: str) -> None:
+        """Until the wrap-up after a talk in an earlier test is over: so long nobody is offered to the agent."""
+        row = self.agent(agent)
+        over = int(row["last_bridge_end"]) + int(row["wrap_up_time"])
+        wait_until(lambda: time.time() > over + 1, f"{agent} has rested")
+
     def wait_waiting(self, queue: str) -> dict[str, str]:
         """The one member of a queue, as soon as it is there."""
         wait_until(lambda: self.waiting(queue), f"a caller waits in {queue}")

@@ -96,20 +96,16 @@ def test_the_key_while_a_phone_rings_for_the_caller(
     """The key wins: the phone stops ringing, and the agent is free for others."""
     fsapp()
 
-    def row() -> dict[str, str]:
-        lines = switch.cli("callcenter_config agent list 1004").splitlines()
-        return dict(zip(lines[0].split("|"), lines[1].split("|"), strict=False))
-
     phone.call(LINE, caller=CALLER)
     phone.wait_for(200)
-    wait_until(lambda: row()["state"] == "Receiving", "the agent's phone rings")
+    wait_until(lambda: switch.agent("1004")["state"] == "Receiving", "the agent's phone rings")
     names, *rows = switch.cli(f"callcenter_config queue list members {QUEUE}").splitlines()
     members = [dict(zip(names.split("|"), one.split("|"), strict=False)) for one in rows if "|" in one]
     [call] = [member["session_uuid"] for member in members if member["state"] == "Trying"]
     press(switch, call, "5")
     asked(switch, call, "callback-confirm")
-    wait_until(lambda: row()["state"] == "Waiting", "the agent is free again")
-    assert row()["no_answer_count"] == "0"
+    wait_until(lambda: switch.agent("1004")["state"] == "Waiting", "the agent is free again")
+    assert switch.agent("1004")["no_answer_count"] == "0"
     press(switch, call, "1")
     phone.wait_end()
     assert [task.number for task in tasks(redis_server)] == [CALLER]

@@ -223,8 +223,9 @@ def test_callers_who_come_over_sip_and_hostile_names(
         floor.api(f"callcenter_config agent set status {agent} 'Logged Out'")
     phone.call("0115550300", name="a|b|c%0AMira ${system(date)}")
     phone.wait_for(200)
+    until(lambda: "|Waiting|" in floor.api(f"callcenter_config queue list members {QUEUE}"), "one waits")
     start_link(floor)
-    floor.wait_same("one waits")
+    floor.wait_same("the link is up")
     [member] = [one for one in floor.seen().members.values() if one.state == MemberState.WAITING]
     assert member.queue == QUEUE
     assert not set(member.name + member.number) & set("|\n${}")

@@ -45,7 +45,7 @@ def link(
     RulesStore(redis_client).load(document, "", "test", "test")
     fsapp()
     process = links()
-    until(lambda: all("leg_timeout=2]" in agent_row(switch, id_)["contact"] for id_ in document["agent"]), "synced")
+    until(lambda: all("leg_timeout=2]" in switch.agent(id_)["contact"] for id_ in document["agent"]), "synced")
     yield process
     links.stop()
     for id_ in document["agent"]:
@@ -54,11 +54,6 @@ def link(
             ("contact", f"[leg_timeout=15]user/{id_}@fsapp"),
         ):
             switch.cli(f"callcenter_config agent set {setting} {id_} {value}")
-
-
-def agent_row(switch: Switch, agent: str) -> dict[str, str]:
-    names, row = switch.cli(f"callcenter_config agent list {agent}").splitlines()[:2]
-    return dict(zip(names.split("|"), row.split("|"), strict=False))
 
 
 def test_from_the_menu_by_agent_group_and_queue_to_the_callback(
