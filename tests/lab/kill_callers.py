@@ -21,11 +21,12 @@ _LOOK_S = 0.05
 _AGAIN_S = 1.5
 _MOST = 60        # on the line at a time, about
 _MAIL_S = (0.3, 1.5)
-_KEYS = {"department": ("1", "2", "3"), "rate": ("1", "2", "3", "4", "5")}
+_MARKS = ("1", "2", "3", "4", "5")
+_KEYS = {"department": ("1", "2", "3"), "rate": _MARKS, "mark": _MARKS}
 
 
 def rules() -> dict[str, Any]:
-    """The example centre whose flow takes messages and marks, or leads to the helpdesk.
+    """The example centre whose flow takes messages and marks, or leads to the helpdesk; another asks after each talk.
 
     Whoever gives up waiting is to be called back, long after all is over, and any talk makes a customer an agent's.
     """
@@ -41,6 +42,10 @@ def rules() -> dict[str, Any]:
             "helpdesk": {"kind": "queue"},
             "goodbye": {"kind": "hangup", "say": ["goodbye"]},
         }}
+    found["flow"]["after"] = {"line": "helpdesk", "start": "mark", "block": {
+        "mark": {"kind": "survey", "say": ["survey"], "invalid": ["invalid"], "min": 1, "max": 5, "next": "thanks"},
+        "thanks": {"kind": "hangup", "say": ["survey-thanks"]}}}
+    found["line"]["helpdesk"]["survey"] = "after"
     checked = check_document(found, "test")
     assert checked.faults == ()
     return checked.document
@@ -87,8 +92,7 @@ class Callers:
             )[index % 5]
             call = self._switch.call(caller, called)
             self.by_uuid[call.uuid] = call
-            if called == FLOW_NUMBER:
-                self._running.append(gevent.spawn(self._through_the_flow, call))
+            self._running.append(gevent.spawn(self._through_the_flow, call))
 
     def _give_up(self) -> None:
         while True:
@@ -98,17 +102,20 @@ class Callers:
                 call.hangup("ORIGINATOR_CANCEL", "caller")
 
     def _through_the_flow(self, call: Channel) -> None:
-        """Presses a key where one is asked for, and again should nothing come of it; speaks, and hangs up or not."""
+        """Presses a key where one is asked for, and again should nothing come of it; speaks, and hangs up or not.
+
+        Who has called a line is asked when the agent has hung up first.
+        """
         pressed: Mapping[str, float] = {}
         while call.up:
-            gevent.sleep(_LOOK_S)
+            gevent.sleep(_LOOK_S if call.get("fsapp_block") else 4 * _LOOK_S)
             block, now = call.get("fsapp_block"), self._switch.clock.now()
             self._at.setdefault(call.uuid, set()).add(block)
             asked = call.get("current_application") == "play_and_get_digits"
             if block in _KEYS and asked and now - pressed.get(block, 0.0) > _AGAIN_S:
                 pressed = {**pressed, block: now}
                 key = self._chance.choice(_KEYS[block])
-                if block == "rate":
+                if _KEYS[block] is _MARKS:
                     self.answers.setdefault(call.uuid, []).append((key, now))
                 call.press(key)
             elif block == "mail" and call.recordings.running:

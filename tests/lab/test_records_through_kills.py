@@ -29,6 +29,7 @@ from fsapp.state.tasks import Tasks
 
 KILLS_S = float(os.environ.get("FSAPP_TEST_KILLS_S", "20"))
 PER_S = 10
+_JUST_S = 0.3    # a busy machine does in one go what a caller does meanwhile
 
 
 class Everything(Parts):
@@ -97,7 +98,8 @@ def test_the_records_are_what_the_switch_did(everything: Everything) -> None:
     outcomes = Counter(row["outcome"] for row in interactions.values())
     assert all(outcomes[name] > 2 for name in ("answered", "abandoned", "voicemail", "flow")), outcomes
     print(f"\nseed {SEED}: {len(calls)} calls, {dict(outcomes)}, {killed} kills, {len(rows['queue_stays'])} stays, "
-          f"{len(rows['offers'])} offers, {len(rows['voicemails'])} messages, {len(rows['surveys'])} answers; from the "
+          f"{len(rows['offers'])} offers, {len(rows['voicemails'])} messages, {len(rows['surveys'])} answers, "
+          f"{sum(1 for row in rows['surveys'] if row['agent'])} of them after a talk; from the "
           f"switch's records: {len(found.added)} added, {len(found.completed)} completed")
 
 
@@ -203,11 +205,19 @@ def _of_flows(parts: Everything, rows: dict[str, Any], messages: dict[str, list[
     answers: dict[str, list[str]] = {}
     for row in rows["surveys"]:
         answers.setdefault(row["interaction_id"], []).append(row["value"])
+        talk = parts.truth.calls[row["interaction_id"]].talk
+        asked = ("after", talk.agent) if talk is not None else ("main", None)
+        if (row["flow"], row["agent"]) != asked:
+            yield f"{row['interaction_id']}: asked by {row['flow']} about {row['agent']} instead of {asked}"
     for uuid, values in answers.items():
         pressed = [key for key, _at in parts.callers.answers.get(uuid, ())]
         if len(values) > len(pressed) or set(values) - set(pressed):
             yield f"{uuid}: answers {values} instead of {pressed}"
     for uuid, given in parts.callers.answers.items():
         # Taken, and the flow gone on, in the moment in which who took it was killed; or pressed as nobody listened.
-        if uuid not in answers and not any(parts.around(at, "serve", *REDIS) for _key, at in given):
-            yield f"{uuid}: no answer of {given}"
+        if uuid in answers or any(parts.around(at, "serve", *REDIS) for _key, at in given):
+            continue
+        call, ended_at = parts.callers.by_uuid[uuid], parts.truth.calls[uuid].ended_at
+        if call.hangup_cause == "ORIGINATOR_CANCEL" and ended_at - given[-1][1] < _JUST_S:
+            continue  # hung up before the switch had the key
+        yield f"{uuid}: no answer of {given}, ended at {ended_at} with {call.hangup_cause} at {call.get('fsapp_block')}"
