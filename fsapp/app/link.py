@@ -78,9 +78,10 @@ class LinkProcess:
         self.health = HealthServer(settings.link_http, self._faults, "FSAPP_LINK_HTTP")
         self.watch: Watch | None = None
         erased = Erased(client)
+        tasks = self._tasks = Tasks(client, {"switch": self._switch})
         self._talks = Talks(Customers(client), erased, lambda: self.rules, self._hand_over)
         self._task_keeping = TaskKeeping(
-            self._switch, Tasks(client), Askers(client), erased, lambda: self.rules, self._hand_over)
+            self._switch, tasks, Askers(client), erased, lambda: self.rules, self._heard)
         self._kept: KeptFloor | None = None
         self._looks: Looks | None = None
         self._waits: Waits | None = None
@@ -113,10 +114,10 @@ class LinkProcess:
         self._teller = WaitTeller(self.watch, lambda: self.rules, self._waits.book, self._tell)
         memory = AgentMemory(self._client, self._switch)
         self._callbacks = Callbacks(
-            self._switch, self.watch, Tasks(self._client), lambda: self.rules, self._tell, self.watch.seen,
+            self._switch, self.watch, self._tasks, lambda: self.rules, self._follow_up, self.watch.seen,
             Contacts(self._client).set_attempted)
         self._flow_calls = FlowCalls(
-            self._switch, self.watch, Tasks(self._client), lambda: self.rules, self._tell)
+            self._switch, self.watch, self._tasks, lambda: self.rules, self._follow_up)
         self.watch.hearers += [self._callbacks.hear, self._flow_calls.hear]
         self._looks = Looks(self.watch, Reconciler(self._switch, lambda: self.rules, memory, self._tell))
         self.requests.handlers[agent_status.REQUEST] = agent_status.AgentStatusRequests(
@@ -226,12 +227,20 @@ class LinkProcess:
         return all(part.settle(_SETTLE_S) for part in (self._talks, self._task_keeping, self._events))
 
     def _tell(self, fact: dict[str, Any]) -> None:
-        self._hand_over(fact)
-        self._talks.hear(fact)
-        self._task_keeping.hear(fact)
+        self._events.hand_over({"switch": self._switch, **fact})
+        self._follow_up(fact)
 
     def _hand_over(self, fact: dict[str, Any]) -> None:
         self._events.hand_over({"switch": self._switch, **fact})
+        self._heard(fact)
+
+    def _follow_up(self, fact: dict[str, Any]) -> None:
+        """Of what is in the stream already, or will be."""
+        self._heard(fact)
+        self._talks.hear(fact)
+        self._task_keeping.hear(fact)
+
+    def _heard(self, fact: dict[str, Any]) -> None:
         if self._waits is not None:
             self._waits.heard(fact)
         if self._teller is not None:

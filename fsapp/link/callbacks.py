@@ -43,20 +43,20 @@ _log = get_logger("callbacks")
 
 
 class Callbacks:
-    """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed.
+    """`rules` gives the rules in force, or None; `heard` takes the events that tell of changes, which `tasks` has told.
 
     `attempted` notes with a contact, if there is one, that it was tried: number, CAMPAIGN/STAGE, epoch seconds.
     """
 
     def __init__(
         self, switch: str, watch: Watched, tasks: Tasks, rules: Callable[[], Rules | None],
-        tell: Callable[[dict[str, Any]], None], known: Seen, attempted: Callable[[str, str, float], object],
+        heard: Callable[[dict[str, Any]], None], known: Seen, attempted: Callable[[str, str, float], object],
     ) -> None:
         self._switch = switch
         self._watch = watch
         self._tasks = tasks
         self._rules = rules
-        self._tell = tell
+        self._heard = heard
         self._attempted = attempted
         self._standing: dict[str, Standing] = {}
         self._made: dict[str, tuple[Standing, float]] = {}   # asked for, not there yet
@@ -261,7 +261,7 @@ class Callbacks:
     def _change(self, number: str, change: Callable[[Sequence[Task]], Changed]) -> Changed:
         changed = self._tasks.change(number, change)
         for event in changed.events:
-            self._tell(event)
+            self._heard(event)
         return changed
 
     def _rest(self, task: str) -> None:

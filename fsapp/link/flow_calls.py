@@ -44,17 +44,17 @@ _log = get_logger("surveys")
 
 
 class FlowCalls:
-    """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed."""
+    """`rules` gives the rules in force, or None; `heard` takes what tells of changes, which `tasks` has told."""
 
     def __init__(
         self, switch: str, watch: Watched, tasks: Tasks, rules: Callable[[], Rules | None],
-        tell: Callable[[dict[str, Any]], None],
+        heard: Callable[[dict[str, Any]], None],
     ) -> None:
         self._switch = switch
         self._watch = watch
         self._tasks = tasks
         self._rules = rules
-        self._tell = tell
+        self._heard = heard
         self._legs: dict[str, FlowLeg] = {}
         self._made: dict[str, tuple[FlowLeg, float]] = {}  # asked for, not there yet
         self._missing: dict[str, float] = {}               # legs that nobody has told to be over
@@ -236,5 +236,5 @@ class FlowCalls:
         new = {task.id: task for task in changed.tasks}
         self._due = [new.get(task.id, task) if task.number == number else task for task in self._due]
         for event in changed.events:
-            self._tell(event)
+            self._heard(event)
         return changed

@@ -38,18 +38,18 @@ _log = get_logger("tasks")
 
 
 class TaskKeeping:
-    """`rules` gives the rules in force, or None; `tell` takes the events that tell of what has changed."""
+    """`rules` gives the rules in force, or None; `heard` those that tell of changes, which `tasks` has told."""
 
     def __init__(
         self, switch: str, tasks: Tasks, askers: Askers, erased: Erased, rules: Callable[[], Rules | None],
-        tell: Callable[[dict[str, Any]], None], every_s: float = EVERY_S,
+        heard: Callable[[dict[str, Any]], None], every_s: float = EVERY_S,
     ) -> None:
         self._switch = switch
         self._tasks = tasks
         self._askers = askers
         self._erased = erased
         self._rules = rules
-        self._tell = tell
+        self._heard = heard
         self._every_s = every_s
         self._stays = Stays()
         self._backlog = Backlog("task-facts", self._take, rules)
@@ -119,10 +119,7 @@ class TaskKeeping:
         meant = meant_by(fact, rules, datetime.now(UTC), came_at)
         if meant is None or (meant.new is not None and self._erased.was_before(fact, meant.number)):
             return
-        made = self._change(meant.number, meant.change)
-        if meant.new is not None and made.task is not None and made.task.id == meant.new.id and not made.events:
-            # By the link before us, which was killed before it was told; the event's id is the same.
-            self._tell(task_life.made_event(made.task))
+        self._change(meant.number, meant.change)
         if meant.new is None:
             for number in self._askers.numbers(meant.number):
                 self._change(number, meant.change_asked)
@@ -130,7 +127,7 @@ class TaskKeeping:
     def _change(self, number: str, how: Callable[[Any], Changed]) -> Changed:
         changed = self._tasks.change(number, how)
         for event in changed.events:
-            self._tell(event)
+            self._heard(event)
             TASKS_CHANGED.labels(event["kind"], event["state"]).inc()
             _log.info("task_changed", task=event["task"], what=event["what"], kind=event["kind"],
                       state=event["state"], place=event["place"], number=mask(number), why=event["why"])

@@ -7,8 +7,8 @@ then (taking back an import, a contact closed) deletes before it sets, and what 
 from __future__ import annotations
 
 __all__ = [
-    "BEGIN_IMPORT", "FINISH_IMPORT", "HOLD_LEASE", "LOAD_RULES", "RELEASE_LEASE", "SWAP", "SWAP_ALL", "WRITE_FLOOR",
-    "WRITE_IMPORT",
+    "BEGIN_IMPORT", "FINISH_IMPORT", "HOLD_LEASE", "LOAD_RULES", "RELEASE_LEASE", "SWAP", "SWAP_ALL", "SWAP_TELLING",
+    "WRITE_FLOOR", "WRITE_IMPORT",
 ]
 
 # KEYS: state, lease prefix. ARGV: lease in seconds. Returns the new batch. Without a state the batches start at the
@@ -72,6 +72,18 @@ for i = 1, #KEYS do
   end
 end
 return changed
+"""
+
+# As SWAP, of one key; the events that tell of it are in the stream then, and only then. KEYS: key, stream. ARGV:
+# value before, value, life in ms, the stream's field, events. Returns 1, or 0 when somebody else changed it.
+SWAP_TELLING = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+local value, life = ARGV[2], tonumber(ARGV[3])
+if value == '' then redis.call('DEL', KEYS[1])
+elseif life > 0 then redis.call('SET', KEYS[1], value, 'PX', life)
+else redis.call('SET', KEYS[1], value) end
+for i = 5, #ARGV do redis.call('XADD', KEYS[2], '*', ARGV[4], ARGV[i]) end
+return 1
 """
 
 # As SWAP, but all of the keys or none of them. Returns 1, or 0 when somebody else changed one in between.

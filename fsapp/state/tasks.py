@@ -6,8 +6,9 @@ customers. A list is written first and cleaned by whoever finds in it what is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import redis
 
@@ -19,7 +20,8 @@ from fsapp.state import keys
 from fsapp.state.connection import redis_faults
 from fsapp.state.contacts import Visibility
 from fsapp.state.known import UNREADABLE
-from fsapp.state.scripts import SWAP
+from fsapp.state.scripts import SWAP, SWAP_TELLING
+from fsapp.state.stream import FIELD, encode
 from fsapp.state.task_record import pack_tasks, shown, unpack_tasks
 
 __all__ = ["Tasks", "member_of"]
@@ -31,11 +33,17 @@ _log = get_logger("state")
 
 
 class Tasks:
-    """Every method raises StateUnavailable or StateRefused when Redis does not do it."""
+    """Every method raises StateUnavailable or StateRefused when Redis does not do it.
 
-    def __init__(self, client: redis.Redis) -> None:
+    `told_with`: a change puts the events that tell of it into the stream, each with these values besides; all of that
+    or nothing: what has changed and was not told would never be told any more. None: the caller tells of it.
+    """
+
+    def __init__(self, client: redis.Redis, told_with: Mapping[str, Any] | None = None) -> None:
         self._client = client
+        self._told_with = told_with
         self._swap = client.register_script(SWAP)
+        self._swap_telling = client.register_script(SWAP_TELLING)
 
     def of(self, number: str) -> tuple[Task, ...]:
         """A customer's tasks, oldest first; what cannot be read is logged and counts as none."""
@@ -55,14 +63,20 @@ class Tasks:
                 return changed
             self._list(number, before, changed.tasks)
             life_ms = 0 if any(task.open for task in changed.tasks) else keys.TASKS_S * 1000
-            with redis_faults(self._client):
-                swapped = not self._swap(keys=[key], args=[seen, pack_tasks(changed.tasks), life_ms])
-            if swapped:
+            if self._swapped(key, [seen, pack_tasks(changed.tasks), life_ms], changed):
                 # Once more: somebody may have cleaned it out of the list before it was so.
                 self._list(number, before, changed.tasks)
                 self._unlist(number, changed.tasks)
                 return changed
         raise StateRefused(f"the tasks of {number} are changed by others all the time: try again")
+
+    def _swapped(self, key: str, values: list[Any], changed: Changed) -> bool:
+        """Whether the customer's tasks were as they had been seen, and are as they should be."""
+        with redis_faults(self._client):
+            if self._told_with is None:
+                return not self._swap(keys=[key], args=values)
+            told = [encode({**self._told_with, **event}) for event in changed.events]
+            return bool(self._swap_telling(keys=[key, keys.EVENTS], args=[*values, FIELD, *told]))
 
     def due(self, now: datetime, limit: int = MOST) -> list[Task]:
         """Open tasks that are due, the one that has been so for longest first.

@@ -24,6 +24,7 @@ _PATIENCE_S = (0.3, 4)
 _ASKS_S = 25.0     # so long whoever asks by key goes on asking
 _KEY = "5"
 _MOST = 20         # who wait to be called: nobody else calls meanwhile
+_SOON_S = 15.0
 _MORE = 4          # agents of each group: a callback takes one some eight seconds
 _SCENARIO = """
 speed = 1
@@ -77,7 +78,7 @@ class Askers:
         self.pressed: dict[str, float] = {}
         self.noted: set[str] = set()
         self.asks: set[str] = set()
-        self._to_call: set[str] = set()  # numbers that gave up or asked, and have not been rung yet
+        self._to_call: dict[str, float] = {}  # numbers that gave up or asked just now, and have not been rung yet
         self._switch = switch
         self._per_s = per_s
         self._chance = chance
@@ -87,7 +88,7 @@ class Askers:
 
     def rung(self, number: str) -> Reaction:
         """What the customer does who is called: some are busy, say no or hear nothing, as long as anybody calls."""
-        self._to_call.discard(number)
+        self._to_call.pop(number, None)
         if self._stopped:
             return Reaction(after_s=0.1, talk_s=4)
         lot = self._chance.random()
@@ -111,7 +112,7 @@ class Askers:
         while True:
             index = len(self.by_uuid)
             clock.sleep(1 / self._per_s)
-            if len(self._to_call) > _MOST:
+            if sum(clock.now() - at < _SOON_S for at in self._to_call.values()) > _MOST:
                 continue
             contact = contacts[index // 5] if index // 5 < len(contacts) else f"+38165{index:07}"
             caller, called = (
@@ -152,5 +153,5 @@ class Askers:
         if call.served:
             return
         if call.joined_at is not None:
-            self._to_call.add(call.first_profile.caller_id_number.removeprefix("+"))
+            self._to_call[call.first_profile.caller_id_number.removeprefix("+")] = self._switch.clock.now()
         call.hangup("ORIGINATOR_CANCEL", "caller")

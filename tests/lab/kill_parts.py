@@ -42,6 +42,7 @@ __all__ = ["REDIS", "SEED", "Parts", "database_for", "rows_of"]
 SEED = os.environ.get("FSAPP_TEST_KILLS_SEED", "7")
 PASSWORD = "ClueCon"
 REDIS = ("redis", "redis_hangs")
+LINK = ("link", "link_meanwhile")
 _DEAD_S = 6.0     # without an answer, and the link gives the switch up
 _AROUND_S = 2.0   # of a kill: a visit, and what it has to tell
 
@@ -120,7 +121,7 @@ class Parts:
         began = self.dead_at = time.time()
         getattr(self, f"_kill_{name}")()
         # What the link still said, on a busy machine, after it was to be killed is none of its successor's.
-        self.killed.append((name, began, self.dead_at if name == "link" else time.time()))
+        self.killed.append((name, began, self.dead_at if name in LINK else time.time()))
 
     def parts(self) -> list[str]:
         database = ["database", "database_hangs"] if self.postgres else []
@@ -131,6 +132,15 @@ class Parts:
 
     def _kill_link(self) -> None:
         self._again("link")
+
+    def _kill_link_meanwhile(self) -> None:
+        """While Redis is away, with what it could not tell any more."""
+        began = time.time()
+        self.redis.stop()
+        gevent.sleep(self.chance.uniform(0, 0.5))
+        self._again("link")
+        self.redis.start()
+        self.killed.append(("redis", began, time.time()))
 
     def _again(self, name: str) -> None:
         self.processes[name].kill()
@@ -176,7 +186,7 @@ class Parts:
         ups = told["link_up"]
         found = [Blind(0.0, ups[0])]
         for name, began, dead_at in self.killed:
-            if name != "link":
+            if name not in LINK:
                 continue
             held = [down for other, down, up in self.killed if other in REDIS and down < began < up + _AROUND_S]
             found.append(Blind(min([began, *held]), _next(ups, dead_at)))

@@ -178,6 +178,18 @@ def test_a_redis_that_stood_still_for_a_moment_keeps_nobody_from_being_called(ca
     until(lambda: centre.dialled, "the customer is called")
 
 
+def test_a_try_is_told_with_the_task_that_it_changes(calling: Callable[..., Calling]) -> None:
+    """Whatever becomes of the link, and of what it still has to tell."""
+    centre = calling()
+    centre.at_work("1004")
+    centre.link._events.hand_over = lambda _event: None
+    centre.ask()
+    task = centre.tried()
+    assert [(one["id"], one["result"], one["switch"]) for one in centre.told("attempt")] == [
+        (task.tries[0].id, "talked", "main")]
+    assert [(one["what"], one["state"]) for one in centre.told("task")] == [("closed", "done")]
+
+
 def test_nobody_takes_the_place_for_a_caller(calling: Callable[..., Calling]) -> None:
     centre = calling(line={"tell_position": True, "call_back_lost": True})
     centre.at_work("1004")

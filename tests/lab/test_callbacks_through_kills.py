@@ -45,6 +45,9 @@ class CalledBack(Parts):
         self.workers = Workers(self.switch, self.redis.connect(), at_work[::3], self.chance)
         self.tasks = Tasks(self.centre.client)
 
+    def parts(self) -> list[str]:
+        return [*super().parts(), "link_meanwhile"]
+
     def settled(self) -> bool:
         """Whether nobody is to be called any more, but those whose call has failed on our side, in some minutes."""
         try:
@@ -120,6 +123,8 @@ def _made(centre: CalledBack, call: Call, tasks: list[Task], blind: list[Blind])
         allowed = [["lost"] if gave_up else []]
     if (unseen and not found) or (hidden and found == ["lost"]) or found in allowed:
         return
+    if call.talk is None and found == ["lost"] and any(gap.has(call.ended_at, 1.0) for gap in blind):
+        return  # gone while no link was there, in a queue or between two: as far as anybody knows, given up
     at_the_visit = last is not None and last.reason == "EXIT_WITH_KEY"
     if at_the_visit and found in ([], ["lost"]) and (found or centre.around(call.ended_at, "serve", *REDIS)):
         return  # hung up when asked on which number: `fsapp serve` tells of it, where it lives
