@@ -151,7 +151,8 @@ def remembered(client: Redis) -> dict[str, RememberedStatus]:
 
 
 def remember(
-    client: Redis, statuses: Mapping[str, RememberedStatus | None], runs: Mapping[str, str], told: Sequence[bytes],
+    client: Redis, statuses: Mapping[str, RememberedStatus | None], runs: Mapping[str, str] | None = None,
+    told: Sequence[bytes] = (),
 ) -> None:
     """Keep these, None forgets an agent, with the `runs` of switches, and put into the stream what is `told` of it.
 
