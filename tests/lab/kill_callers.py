@@ -21,6 +21,7 @@ _LOOK_S = 0.05
 _AGAIN_S = 1.5
 _MOST = 60        # on the line at a time, about
 _MAIL_S = (0.3, 1.5)
+_ENOUGH = 8
 _MARKS = ("1", "2", "3", "4", "5")
 _KEYS = {"department": ("1", "2", "3"), "rate": _MARKS, "mark": _MARKS}
 
@@ -72,6 +73,11 @@ class Callers:
 
     def was_at(self, call: Channel, block: str) -> bool:
         return block in self._at.get(call.uuid, ())
+
+    def enough(self) -> bool:
+        """Whether some have been through each branch of the flow to its end, so that there is something to look at."""
+        there = [call for call in self.calls if call.hangup_cause == "NORMAL_CLEARING"]
+        return all(sum(self.was_at(call, block) for call in there) >= _ENOUGH for block in ("mail", "rate"))
 
     def stop(self) -> None:
         """Nobody calls or does anything any more; who is on the line stays."""

@@ -11,7 +11,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +44,7 @@ PASSWORD = "ClueCon"
 REDIS = ("redis", "redis_hangs")
 LINK = ("link", "link_meanwhile")
 _DEAD_S = 6.0     # without an answer, and the link gives the switch up
+_LONGER_S = 120.0  # until there is enough to look at
 _AROUND_S = 2.0   # of a kill: a visit, and what it has to tell
 
 
@@ -105,11 +106,12 @@ class Parts:
 
     # Kills
 
-    def kill_all(self, at_least_s: float) -> int:
-        """Every part twice at least, one after the other, for so many seconds; how many were killed."""
+    def kill_all(self, at_least_s: float, enough: Callable[[], bool] = lambda: True) -> int:
+        """Every part twice at least, one after the other, for so many seconds and until it is `enough`; how many."""
         clock, parts = gevent.get_hub().loop, self.parts()
         started, killed = clock.now(), 0
-        while clock.now() - started < at_least_s or killed < 2 * len(parts):
+        while clock.now() - started < at_least_s or killed < 2 * len(parts) or not enough():
+            assert clock.now() - started < at_least_s + _LONGER_S, "nothing comes of it"
             self.chance.shuffle(parts)
             for name in parts:
                 gevent.sleep(self.chance.uniform(0.2, 2.2))

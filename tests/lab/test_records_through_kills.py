@@ -64,7 +64,7 @@ def everything(request: pytest.FixtureRequest, own_redis: Any, tmp_path: Path) -
 
 
 def test_the_records_are_what_the_switch_did(everything: Everything) -> None:
-    killed = everything.kill_all(KILLS_S)
+    killed = everything.kill_all(KILLS_S, everything.callers.enough)
     everything.callers.stop()
     for call in everything.callers.calls:
         call.hangup("ORIGINATOR_CANCEL", "caller")
