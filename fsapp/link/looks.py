@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from gevent.event import Event
 
 from fsapp.core.floor import Seen
@@ -28,6 +30,7 @@ class Looks:
         self._reconciler = reconciler
         self._seen: Seen | None = None
         self._fault = ""
+        self._looked_at: datetime | None = None
         self._wake = Event()
         self._stopping = Event()
         watch.on_synced = self._synced
@@ -60,7 +63,7 @@ class Looks:
                 self._look(seen)
 
     def _look(self, seen: Seen) -> None:
-        gap_from = self._watch.gap_from
+        gap_from, began = self._watch.gap_from, datetime.now(UTC)
         try:
             look = self._reconciler.look(self._watch, seen, gap_from)
         except (SwitchError, StateError) as error:
@@ -68,11 +71,13 @@ class Looks:
             if str(error) != self._fault:
                 _log.warning("not_looked", error=str(error))
             self._fault = str(error)
+            # What has changed since the last look is found late then: it is for the switch to say when that was.
+            self._watch.gap_from = self._watch.gap_from or self._looked_at
             return
         except Exception:  # noqa: BLE001  whatever was found, the next look is a new one
             _log.exception("look_failed")
             return
-        self._fault = ""
+        self._fault, self._looked_at = "", began
         if look.settled and self._watch.gap_from == gap_from:
             self._watch.gap_from = None
         if look.changed:

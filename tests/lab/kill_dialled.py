@@ -19,6 +19,7 @@ from fsapp.lab.switch import Switch
 __all__ = ["Dialled", "Placed", "differences_of_tasks", "differences_of_tries"]
 
 _SLACK_S = 2.0     # the busy tone that an agent hears, and this machine
+_UNWRITTEN_S = 2.5
 _RESULTS = {
     "USER_BUSY": "busy", "CALL_REJECTED": "rejected", "NO_ANSWER": "no-answer", "ALLOTTED_TIMEOUT": "no-answer",
     "ORIGINATOR_CANCEL": "given-up", "NORMAL_CLEARING": "rejected",
@@ -125,8 +126,8 @@ def differences_of_tries(
 
 
 def _hidden(one: Placed, blind: Iterable[Blind]) -> bool:
-    """Whether no link was there to hear how it ended."""
-    return any(gap.has(one.ended_at, 1.0) or gap.has(one.rung_until or one.ended_at, 1.0) for gap in blind)
+    """Whether no link was there to hear how it ended, or to write it down, as it does once a second."""
+    return any(gap.has(at, _UNWRITTEN_S) for gap in blind for at in (one.ended_at, one.rung_until or one.ended_at))
 
 
 def _try(one: Placed, row: Row, hidden: bool) -> Iterator[str]:
