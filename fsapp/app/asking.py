@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from fsapp.core.asking import most_asked
 from fsapp.core.dialling import Dialling
@@ -26,15 +24,12 @@ _log = get_logger("flow")
 
 
 class Requests:
-    """`write` takes an event."""
+    """`tasks` tells of the tasks that it changes."""
 
-    def __init__(
-        self, tasks: Tasks, askers: Askers, erased: Erased, write: Callable[[dict[str, Any]], None],
-    ) -> None:
+    def __init__(self, tasks: Tasks, askers: Askers, erased: Erased) -> None:
         self._tasks = tasks
         self._askers = askers
         self._erased = erased
-        self._write = write
 
     def __call__(self, task: Task, dialling: Dialling) -> Noted | Already | Refused | Failed:
         """Makes the task, unless the customer has asked for one at this place already. Never raises for Redis.
@@ -61,8 +56,6 @@ class Requests:
             return Refused("too-often")
         a_day = dialling.callbacks_a_day
         changed = self._tasks.change(task.number, lambda tasks: made(tasks, task, a_day))
-        for event in changed.events:
-            self._write(event)
         if changed.task is not None and changed.task.id == task.id:
             return Noted()
         if most is not None:
@@ -74,11 +67,10 @@ class Requests:
 
 
 class Begun:
-    """`write` takes an event."""
+    """`tasks` tells of the tasks that it changes."""
 
-    def __init__(self, tasks: Tasks, write: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
-        self._write = write
 
     def __call__(self, asks: Asks, call: str, rules: Rules) -> None:
         """The task is done, as its customer is being asked by this call: whatever is killed, nobody is called again.
@@ -87,9 +79,6 @@ class Begun:
         """
         one = Try(call, datetime.now(UTC), TryOutcome.ASKED)
         try:
-            changed = self._tasks.change(asks.number, lambda tasks: tried(tasks, asks.task, one, rules))
+            self._tasks.change(asks.number, lambda tasks: tried(tasks, asks.task, one, rules))
         except StateError as error:
             _log.warning("asked_not_noted", call=call, task=asks.task, error=str(error))
-            return
-        for event in changed.events:
-            self._write(event)

@@ -89,12 +89,11 @@ class Serve:
         )
         self._watcher = RulesWatcher(RulesStore(client), self._in_force.take)
         self._stopped = Event()
-        tasks = Tasks(client)
-        requests = Requests(tasks, Askers(client), Erased(client), self._events.write)
+        tasks = Tasks(client, {})
+        requests = Requests(tasks, Askers(client), Erased(client))
         flows = FlowRunner(self._events.write, Lookup(), requests, self._rules_of)
         visits = Visits(
-            self._facts.facts, self._events.write, lambda: self._in_force.rules, flows,
-            Begun(tasks, self._events.write))
+            self._facts.facts, self._events.write, lambda: self._in_force.rules, flows, Begun(tasks))
         self.server = Server(
             split_address(settings.listen), visits, max_visits=settings.max_visits,
             first_word_s=settings.first_word_s, visit_s=settings.visit_s, drain_s=settings.drain_s,

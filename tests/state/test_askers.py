@@ -26,7 +26,7 @@ def task(id_: str, number: str = FRIEND, by: str = ASKER, **more) -> Task:
 
 @pytest.fixture
 def requests(redis_client) -> Requests:
-    return Requests(Tasks(redis_client), Askers(redis_client), Erased(redis_client), lambda event: None)
+    return Requests(Tasks(redis_client, {}), Askers(redis_client), Erased(redis_client))
 
 
 @pytest.mark.parametrize(("by", "most"), [(ASKER, 2), (HIDDEN, 3)])
@@ -65,7 +65,7 @@ def test_it_is_known_as_long_as_the_task_may_be_open(redis_client):
 def test_without_redis_nobody_is_told_that_it_is_noted(own_redis):
     server = own_redis()
     client = server.connect()
-    requests = Requests(Tasks(client), Askers(client), Erased(client), lambda event: None)
+    requests = Requests(Tasks(client, {}), Askers(client), Erased(client))
     server.stop()
     assert requests(task("t1"), DIALLING) == Failed("no-state")
 
