@@ -15,21 +15,20 @@ from fsapp.core.reports.outbound import Asked, Tried, count_attempt, count_callb
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.core.task_life import ASKED
-from fsapp.records.reports.reading import Columns, only, read, within
+from fsapp.records.reports.reading import OF_CALL, Columns, only, read, within
 from fsapp.records.schema import attempts, contacts, interactions, surveys, tasks
 
 __all__ = ["read_attempts", "read_callbacks", "read_campaigns", "read_survey_calls"]
 
 _TRY, _TASK, _CONTACT, _CALL = attempts.c, tasks.c, contacts.c, interactions.c
 _OF_AGENTS = _TRY.flow.is_(None)  # no agent has a part in survey calls
-_OF_THE_CALL: Columns = {"queue": _CALL.queue, "number": _CALL.called}
 _TRY_COLUMNS: Columns = {
-    **_OF_THE_CALL,
+    **OF_CALL,
     "agent": _TRY.agent, "responsible": _TRY.responsible, "campaign": _TRY.campaign,
     "stage": _TRY.campaign + "/" + _TRY.stage, "line": _TRY.line, "result": func.coalesce(_TRY.result, _TRY.outcome),
 }
 _TASK_COLUMNS: Columns = {
-    **_OF_THE_CALL,
+    **OF_CALL,
     "kind": _TASK.kind, "agent": _TASK.agent, "campaign": _TASK.campaign, "stage": _TASK.campaign + "/" + _TASK.stage,
     "line": _TASK.line,
 }
@@ -66,7 +65,7 @@ def read_survey_calls(connection: Connection, query: Query, rows: Rows) -> None:
 
 def _with_calls(table: FromClause, query: Query, *more: str) -> FromClause:
     """The table, with the calls that its tasks are due to where something of them is asked for, or one of `more`."""
-    if not {*query.by, *query.only} & {*_OF_THE_CALL, *more}:
+    if not {*query.by, *query.only} & {*OF_CALL, *more}:
         return table
     joined: Any = table if table is tasks else table.outerjoin(tasks, _TASK.id == _TRY.task_id)
     return joined.outerjoin(interactions, _CALL.id == _TASK.about_id)

@@ -11,11 +11,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_
 
 from fsapp.core.reports.query import Query
+from fsapp.records.schema import interactions
 
-__all__ = ["Columns", "only", "read", "within"]
+__all__ = ["OF_CALL", "Columns", "only", "read", "within"]
 
 _AT_ONCE = 5000
 Columns = Mapping[str, ColumnElement[Any]]
+OF_CALL: Columns = {"queue": interactions.c.queue, "number": interactions.c.called}  # of the call it is about
 
 
 def read(connection: Connection, question: Select[Any]) -> Iterator[Row[Any]]:

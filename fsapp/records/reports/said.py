@@ -7,24 +7,23 @@ from sqlalchemy import Connection, select
 from fsapp.core.reports.query import Query
 from fsapp.core.reports.rows import Rows
 from fsapp.core.reports.said import count_answer, count_message
-from fsapp.records.reports.reading import Columns, only, read, within
+from fsapp.records.reports.reading import OF_CALL, Columns, only, read, within
 from fsapp.records.schema import dispositions, interactions, surveys, voicemails
 
 __all__ = ["read_dispositions", "read_surveys", "read_voicemails"]
 
 _SAID, _ANSWER, _MESSAGE, _CALL = dispositions.c, surveys.c, voicemails.c, interactions.c
-_OF_THE_CALL: Columns = {"queue": _CALL.queue, "number": _CALL.called}
 _SAID_COLUMNS: Columns = {
-    **_OF_THE_CALL,
+    **OF_CALL,
     "disposition": _SAID.disposition, "agent": _SAID.agent, "campaign": _SAID.campaign,
     "stage": _SAID.campaign + "/" + _SAID.stage, "line": _CALL.line,
 }
 _ANSWER_COLUMNS: Columns = {
-    **_OF_THE_CALL,
+    **OF_CALL,
     "flow": _ANSWER.flow, "block": _ANSWER.block, "value": _ANSWER.value, "agent": _CALL.agent, "line": _CALL.line,
     "campaign": _CALL.campaign, "stage": _CALL.campaign + "/" + _CALL.stage,
 }
-_MESSAGE_COLUMNS: Columns = {**_OF_THE_CALL, "flow": _MESSAGE.flow, "block": _MESSAGE.block, "line": _MESSAGE.line}
+_MESSAGE_COLUMNS: Columns = {**OF_CALL, "flow": _MESSAGE.flow, "block": _MESSAGE.block, "line": _MESSAGE.line}
 
 
 def read_dispositions(connection: Connection, query: Query, rows: Rows) -> None:
