@@ -263,7 +263,7 @@ def test_a_redis_that_hangs(own_redis: Any, database_url: str) -> None:
               "it says that it waits")
         redis.go_on()
     until(lambda: asked(process) == [], "all is well")
-    assert Keeper(database, number_of).position().events == 12
+    until(lambda: Keeper(database, number_of).position().events == 12, "what it was told in two batches is there whole")
     process.stop()
     database.close()
     client.close()
