@@ -144,6 +144,7 @@ def test_the_recorder_loses_and_doubles_nothing(
         until(lambda: count(database) == told, "it goes on by itself")
     until(lambda: asked(process) == [], "all is well")
     keeper = Keeper(database, number_of)
+    until(lambda: keeper.position().events == 6 * told, "every event of each call is there")
     assert keeper.quarantined() == 0 and keeper.position().gaps == 0
     assert count(database, schema.queue_stays) == told and count(database, schema.offers) == told
     process.stop()
